@@ -1,0 +1,115 @@
+"""Long work cut in shards: what a node returns instead of the data itself.
+
+A node describes the work (one callable per shard); the dataset that receives it runs the shards
+that are missing, on all cores, and writes each under a temporary name. So a node stays pure, and
+a killed run goes on where it stopped.
+"""
+
+import hashlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import joblib
+from pydantic import BaseModel, ConfigDict, Field
+from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
+LOG_EVERY_S = 60.0
+
+
+class Compute(BaseModel):
+    """Where shards are computed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: Literal["loky", "dask"] = "loky"
+    n_jobs: int = Field(-1, description="processes; -1 = one per core")
+    scheduler: str | None = Field(None, description="dask scheduler address; None starts one here")
+    shard_size: int = Field(16, ge=1, description="items per shard")
+
+
+@dataclass(frozen=True)
+class ShardJobs:
+    """Named pieces of work, each returning the content of one shard.
+
+    ``fingerprint`` names the whole work: shards left by a killed run are taken up again only by
+    work with the same fingerprint.
+    """
+
+    fingerprint: str
+    jobs: Mapping[str, Callable[[], Any]]
+    compute: Compute = field(default_factory=Compute)
+    label: str = "shards"
+
+
+def fingerprint(*parts: Any) -> str:
+    """Return a short hash of JSON-able parts, bytes, or pydantic models."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, BaseModel):
+            part = part.model_dump(mode="json")
+        raw = part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode()
+        digest.update(len(raw).to_bytes(8, "little") + raw)
+    return digest.hexdigest()[:16]
+
+
+def run_jobs(work: ShardJobs, folder: Path, suffix: str, write: Callable[[Path, Any], None]) -> int:
+    """Compute the shards that ``folder`` lacks; return how many were computed.
+
+    ``write`` must write atomically: a shard that exists is taken as whole.
+    """
+    missing = [name for name in work.jobs if not (folder / f"{name}{suffix}").exists()]
+    done_before = len(work.jobs) - len(missing)
+    if done_before:
+        logger.info("%s: %d of %d were there already", work.label, done_before, len(work.jobs))
+    tasks = (
+        joblib.delayed(_compute_shard)(work.jobs[name], folder / f"{name}{suffix}", write)
+        for name in missing
+    )
+    with _backend(work.compute):
+        parallel = joblib.Parallel(n_jobs=work.compute.n_jobs, return_as="generator_unordered")
+        for _ in progress(parallel(tasks), total=len(missing), label=work.label):
+            pass
+    return len(missing)
+
+
+def _compute_shard(job: Callable[[], Any], path: Path, write: Callable[[Path, Any], None]) -> None:
+    write(path, job())
+
+
+@contextmanager
+def _backend(compute: Compute) -> Iterator[None]:
+    if compute.backend == "loky":
+        with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+            yield
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ValueError(
+            "compute.backend is 'dask', which needs the extra: pip install 'padam[dask]'"
+        ) from error
+    with Client(compute.scheduler), joblib.parallel_config(backend="dask"):
+        yield
+
+
+def progress(items: Iterator[Any], *, total: int, label: str) -> Iterator[Any]:
+    """Yield ``items`` with a bar on a terminal, or a log line a minute elsewhere."""
+    if sys.stderr.isatty():
+        yield from tqdm(items, total=total, desc=label, unit="shard")
+        return
+    start = last = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last >= LOG_EVERY_S or done == total:
+            last = now
+            left = (now - start) / done * (total - done)
+            logger.info("%s: %d of %d, %.0f s left", label, done, total, left)

@@ -1,0 +1,129 @@
+"""Versioned folders of shards: clip pairs, tables and arrays, written a shard at a time."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from safetensors.numpy import load_file, save_file
+
+from padam.datasets.shard_jobs import ShardJobs, run_jobs
+from padam.datasets.versioned_folder import VersionedFolderDataset
+from padam.defects.shards import ClipPair, read_shard, write_shard
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class ShardFolderDataset(VersionedFolderDataset[ShardJobs, Any]):
+    """A folder whose shards are computed while it is saved.
+
+    Unfinished shards wait in a staging folder named after the work's fingerprint; the next run
+    of the same work takes them up, and the version appears when the last shard is there.
+    """
+
+    suffix: str
+
+    @staticmethod
+    def write_shard(path: Path, content: Any) -> None:
+        """Write one shard, atomically."""
+        raise NotImplementedError
+
+    def save(self, data: ShardJobs) -> None:
+        """Compute what is missing of ``data``, then publish the version."""
+        staging = self.staging_root / data.fingerprint
+        staging.mkdir(parents=True, exist_ok=True)
+        run_jobs(data, staging, self.suffix, self.write_shard)
+        self.publish(staging)
+
+    def write_folder(self, folder: Path, data: ShardJobs) -> None:
+        """Compute every shard of ``data`` into ``folder``."""
+        run_jobs(data, folder, self.suffix, self.write_shard)
+
+    def shard_paths(self, folder: Path) -> tuple[Path, ...]:
+        """Shards of a version in their order."""
+        return tuple(sorted(folder.glob(f"*{self.suffix}")))
+
+
+@dataclass(frozen=True)
+class ClipShards:
+    """Clip pairs on disk, read one at a time."""
+
+    paths: tuple[Path, ...]
+
+    def __iter__(self) -> Iterator[ClipPair]:
+        for path in self.paths:
+            yield from read_shard(path)
+
+
+class ClipShardsDataset(ShardFolderDataset):
+    """WebDataset tars of reference and degraded FLAC with their JSON; loads as ``ClipShards``."""
+
+    suffix = ".tar"
+
+    @staticmethod
+    def write_shard(path: Path, content: Any) -> None:
+        """Write the clip pairs of one shard."""
+        write_shard(path, content)
+
+    def read_folder(self, folder: Path) -> ClipShards:
+        """Return the shards, unread."""
+        return ClipShards(self.shard_paths(folder))
+
+
+class TableShardsDataset(ShardFolderDataset):
+    """Parquet files with the same columns; loads as one ``DataFrame``."""
+
+    suffix = ".parquet"
+
+    @staticmethod
+    def write_shard(path: Path, content: Any) -> None:
+        """Write the table of one shard."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        pd.DataFrame(content).to_parquet(temporary, index=False)
+        temporary.rename(path)
+
+    def read_folder(self, folder: Path) -> pd.DataFrame:
+        """Return all shards as one table."""
+        tables = [pd.read_parquet(path) for path in self.shard_paths(folder)]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+class ArrayShardsDataset(ShardFolderDataset):
+    """Safetensors files of named arrays; loads as one ``dict`` of name to array."""
+
+    suffix = ".safetensors"
+
+    @staticmethod
+    def write_shard(path: Path, content: Any) -> None:
+        """Write the arrays of one shard."""
+        save_arrays(path, content)
+
+    def read_folder(self, folder: Path) -> Arrays:
+        """Return the arrays of all shards."""
+        arrays: Arrays = {}
+        for path in self.shard_paths(folder):
+            arrays.update(load_file(path))
+        return arrays
+
+
+class ArraysDataset(VersionedFolderDataset[Mapping[str, npt.NDArray[Any]], Arrays]):
+    """Named arrays in one safetensors file."""
+
+    def write_folder(self, folder: Path, data: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Write the arrays."""
+        save_arrays(folder / "arrays.safetensors", data)
+
+    def read_folder(self, folder: Path) -> Arrays:
+        """Return the arrays."""
+        return load_file(folder / "arrays.safetensors")
+
+
+def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write named arrays to a safetensors file under a temporary name, then rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+    temporary.rename(path)

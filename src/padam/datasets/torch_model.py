@@ -1,0 +1,55 @@
+"""Networks as safetensors and the JSON of their configuration: no pickle, so no code is run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from kedro.io import DatasetError, Version
+from kedro.utils import load_obj
+from pydantic import BaseModel
+from safetensors.torch import load_file, save_file
+
+from padam.datasets.versioned_folder import VersionedFolderDataset
+
+
+class TorchModelDataset(VersionedFolderDataset[torch.nn.Module, torch.nn.Module]):
+    """A network that is rebuilt from its ``config`` and filled with its weights.
+
+    ``model`` is the import path of the class; ``model(config)`` must rebuild the network, and
+    ``model.config`` must be a pydantic model.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        model: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=filepath, version=version, metadata=metadata)
+        self._model = model
+
+    def write_folder(self, folder: Path, data: torch.nn.Module) -> None:
+        """Write weights and configuration."""
+        config = data.config
+        if not isinstance(config, BaseModel):
+            raise DatasetError(f"{type(data).__name__}.config must be a pydantic model.")
+        weights = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in data.state_dict().items()
+        }
+        save_file(weights, folder / "weights.safetensors")
+        (folder / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
+
+    def read_folder(self, folder: Path) -> torch.nn.Module:
+        """Return the network in evaluation mode."""
+        model_class = load_obj(self._model)
+        config_class = model_class.config_class
+        config = config_class.model_validate(json.loads((folder / "config.json").read_text()))
+        model: torch.nn.Module = model_class(config)
+        model.load_state_dict(load_file(folder / "weights.safetensors"))
+        return model.eval()
+
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), "model": self._model}

@@ -1,0 +1,162 @@
+"""One `kedro run` = one MLflow run that holds what the run was given and what it made.
+
+A dataset says in the catalog how it is recorded::
+
+    metadata:
+      mlflow:
+        artifact_path: synthesis     # folder among the run's artifacts
+        kind: artifact               # artifact | reference | metrics | trials | model
+
+``reference`` records where a large dataset lies and what it holds instead of copying it;
+``metrics`` logs the numbers of a JSON document besides the document; ``trials`` makes one nested
+run per row of a table; ``model`` logs the folder as a pyfunc model and registers it.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from kedro.framework.hooks import hook_impl
+from kedro.io import AbstractVersionedDataset, CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+from mlflow.models import ModelSignature
+from mlflow.types.schema import ColSpec, Schema
+from pydantic import BaseModel
+
+from padam import __version__
+
+VERSION_TAG = "kedro.dataset_version"
+RUN_FILE = "mlflow_run.json"
+SERVED_MODEL = Path(__file__).with_name("served_model.py")
+SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec("string", "path")]),
+    outputs=Schema(
+        [
+            ColSpec("string", "path"),
+            ColSpec("string", "verdict"),
+            ColSpec("double", "peak_score"),
+            ColSpec("string", "events"),
+        ]
+    ),
+)
+
+
+class MlflowRecordHook(MlflowHook):
+    """kedro-mlflow's life cycle of a run, and a record of every persisted dataset."""
+
+    @hook_impl
+    def after_catalog_created(self, catalog: CatalogProtocol, save_version: str) -> None:
+        """Keep the catalog, to find where a dataset that was saved lies."""
+        self._catalog = catalog
+        self._version = save_version
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Start the run and tag it with the version that every dataset it saves will carry."""
+        super().before_pipeline_run(run_params, pipeline, catalog)
+        if self._is_mlflow_enabled:
+            mlflow.set_tags({VERSION_TAG: self._version, "padam.version": __version__})
+
+    @hook_impl
+    def before_node_run(
+        self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool
+    ) -> None:
+        """Log the node's parameters, one MLflow parameter per leaf."""
+        plain = {
+            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            for name, value in inputs.items()
+            if name.startswith("params:")
+        }
+        super().before_node_run(node, catalog, plain, is_async)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Record a dataset whose metadata asks for it."""
+        if not self._is_mlflow_enabled or mlflow.active_run() is None:
+            return
+        dataset = self._catalog.get(dataset_name)
+        record = (getattr(dataset, "metadata", None) or {}).get("mlflow")
+        if not record:
+            return
+        path = saved_path(dataset)
+        kind = record.get("kind", "artifact")
+        artifact_path = record["artifact_path"]
+        if kind == "reference":
+            mlflow.log_dict(describe_files(path), f"{artifact_path}/{dataset_name}.json")
+        elif kind == "model":
+            log_padam_model(path)
+        elif path.is_dir():
+            mlflow.log_artifacts(str(path), f"{artifact_path}/{dataset_name}")
+        else:
+            mlflow.log_artifact(str(path), artifact_path)
+        if kind == "metrics":
+            mlflow.log_metrics(dict(numeric_leaves(data, record.get("prefix", dataset_name))))
+        if kind == "trials":
+            log_trials(data, record.get("prefix", dataset_name))
+        self._link_back(dataset, path)
+
+    def _link_back(self, dataset: Any, path: Path) -> None:
+        """Leave the run's id beside the version, so that a file leads to its run."""
+        if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
+            run = mlflow.active_run()
+            link = {"run_id": run.info.run_id, "tracking_uri": mlflow.get_tracking_uri()}
+            (path.parent / RUN_FILE).write_text(json.dumps(link, indent=2), encoding="utf-8")
+
+
+def saved_path(dataset: Any) -> Path:
+    """Where the version just saved lies."""
+    if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
+        return Path(dataset._get_versioned_path(dataset.resolve_save_version()))
+    return Path(dataset._filepath)
+
+
+def describe_files(path: Path) -> dict[str, Any]:
+    """Return where a dataset lies, its files and their sizes in bytes."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    sizes = {file.relative_to(path.parent).as_posix(): file.stat().st_size for file in files}
+    return {"path": str(path), "bytes": sum(sizes.values()), "files": sizes}
+
+
+def numeric_leaves(document: Any, prefix: str) -> Iterator[tuple[str, float]]:
+    """Yield dotted name and value of every finite number in a nested document."""
+    if isinstance(document, Mapping):
+        for key, value in document.items():
+            yield from numeric_leaves(value, f"{prefix}.{key}")
+    elif isinstance(document, int | float) and math.isfinite(document):
+        yield prefix, float(document)
+
+
+def log_trials(trials: pd.DataFrame, prefix: str) -> None:
+    """Log one nested run per trial: columns ``params_*`` as parameters, ``value`` as metric."""
+    for trial in trials.to_dict(orient="records"):
+        with mlflow.start_run(run_name=f"{prefix} {trial['number']}", nested=True):
+            mlflow.log_params(
+                {
+                    str(name).removeprefix("params_"): value
+                    for name, value in trial.items()
+                    if str(name).startswith("params_")
+                }
+            )
+            mlflow.set_tag("trial.state", trial["state"])
+            if pd.notna(trial["value"]):
+                mlflow.log_metric("f1", float(trial["value"]))
+
+
+def log_padam_model(folder: Path) -> None:
+    """Log and register a PADAM model folder as a pyfunc that scans media files by path."""
+    mlflow.pyfunc.log_model(
+        name="padam",
+        python_model=str(SERVED_MODEL),
+        artifacts={"padam_model": str(folder)},
+        signature=SIGNATURE,
+        pip_requirements=[f"padam=={__version__}"],
+        registered_model_name="padam",
+    )

@@ -1,0 +1,142 @@
+"""The one table at the end of a run: what was made, how good it is, where to look."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import mlflow
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from rich.console import Console
+from rich.table import Table
+
+Rows = list[tuple[str, str]]
+Summary = Mapping[str, Any]
+
+
+class RunSummaryHook:
+    """Prints the summaries that the pipelines of this run produced."""
+
+    @hook_impl
+    def after_catalog_created(self, save_version: str) -> None:
+        """Keep the version that the datasets of this run carry."""
+        self._version = save_version
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Print one table."""
+        table = Table(title="PADAM run summary", show_header=False, title_justify="left")
+        table.add_column("part", style="bold")
+        table.add_column("what")
+        table.add_column("value", overflow="fold")
+        produced = pipeline.all_outputs()
+        for part, (dataset, describe) in PARTS.items():
+            if dataset not in produced or not catalog.exists(dataset):
+                continue
+            for number, (what, value) in enumerate(describe(catalog.load(dataset))):
+                table.add_row("" if number else part, what, value)
+            table.add_section()
+        run = mlflow.active_run()
+        table.add_row("where", "dataset version", self._version)
+        if run is not None:
+            table.add_row("", "MLflow run", f"{run.info.run_name} {run.info.run_id}")
+        table.add_row("", "MLflow pages", "make ui, then http://127.0.0.1:5000")
+        table.add_row("", "the graph", "make viz, then http://127.0.0.1:4141")
+        table.add_row("", "figures and reports", "data/08_reporting")
+        # As wide as it needs where there is no terminal: a log should not fold it.
+        console = Console()
+        Console(width=max(console.width, 120)).print(table)
+
+
+def synthesis_rows(summary: Summary) -> Rows:
+    """Sources and clips per defect."""
+    sources, clips = summary["sources"], summary["clips"]
+    defects = ", ".join(f"{name} {count}" for name, count in clips["by_defect"].items())
+    splits = ", ".join(f"{name} {count}" for name, count in clips["by_split"].items())
+    return [
+        ("sources", f"{sources['accepted']} accepted, {sources['rejected']} rejected"),
+        ("clips", f"{clips['total']} ({splits}), {clips['clean']} clean"),
+        ("clips per defect", defects),
+    ]
+
+
+def fusion_rows(summary: Summary) -> Rows:
+    """Distribution of q̂ and what could not be scored."""
+    q_hat, unscored = summary["q_hat"], summary["unscored"]
+    gaps = ", ".join(f"{name} {count}" for name, count in unscored.items() if count) or "none"
+    return [
+        (
+            "q̂",
+            f"mean {q_hat['mean']:.2f}, std {q_hat['std']:.2f}, "
+            f"5 % {q_hat['p05']:.2f}, median {q_hat['p50']:.2f}, 95 % {q_hat['p95']:.2f}",
+        ),
+        ("clean / defective", f"{q_hat['clean_mean']:.2f} / {q_hat['defective_mean']:.2f}"),
+        ("not scored", gaps),
+    ]
+
+
+def stage_1_rows(summary: Summary) -> Rows:
+    """Loss and retrieval of the feature extractor."""
+    return [
+        ("InfoNCE loss", f"{summary['loss_first']:.3f} → {summary['loss_last']:.3f}"),
+        (
+            "retrieval on held-out film",
+            f"audio→video R@1 {summary['audio_to_video_r1']:.2f}, "
+            f"video→audio R@1 {summary['video_to_audio_r1']:.2f} "
+            f"of {summary['validation_clips']:.0f} clips",
+        ),
+    ]
+
+
+def stage_2_rows(summary: Summary) -> Rows:
+    """Losses of the quality head."""
+    return [
+        ("loss", f"{summary['loss_first']:.3f} → {summary['loss_last']:.3f}"),
+        ("defect AUC on validation", f"{summary['mean_auc']:.2f} (mean over defects)"),
+    ]
+
+
+def stage_3_rows(summary: Summary) -> Rows:
+    """Best parameters of the search."""
+    return [
+        ("best ν, γ", f"{summary['nu']:.4f}, {summary['gamma']:.3g}"),
+        ("F1 on validation clips", f"{summary['f1']:.2f} after {summary['trials']} trials"),
+    ]
+
+
+def evaluation_rows(summary: Summary) -> Rows:
+    """Segment and title F1 of every system."""
+    rows = []
+    for scorer, levels in summary["scorers"].items():
+        cells = [
+            f"{level} F1 {levels[level]['f1_from_validation']:.2f} "
+            f"(tuned on test {levels[level]['f1_from_test']:.2f})"
+            for level in ("segment", "title")
+        ]
+        rows.append((scorer, ", ".join(cells)))
+    counts = summary["titles"]
+    rows.append(("on", f"{counts['defective']} defective and {counts['clean']} clean titles"))
+    return rows
+
+
+def detection_rows(summary: Summary) -> Rows:
+    """Verdict per title."""
+    rows = [
+        (title, f"{found['verdict']}, {found['events']} events, peak score {found['peak']:.2f}")
+        for title, found in summary["titles"].items()
+    ]
+    rows += [(title, f"could not scan: {why}") for title, why in summary["unreadable"].items()]
+    return rows
+
+
+PARTS: dict[str, tuple[str, Callable[[Summary], Rows]]] = {
+    "synthesis": ("synthesis_summary", synthesis_rows),
+    "metric fusion": ("fusion_summary", fusion_rows),
+    "stage 1": ("feature_extractor_summary", stage_1_rows),
+    "stage 2": ("quality_head_summary", stage_2_rows),
+    "stage 3": ("defect_classifier_summary", stage_3_rows),
+    "evaluation": ("evaluation_summary", evaluation_rows),
+    "detection": ("detection_summary", detection_rows),
+}

@@ -1,0 +1,50 @@
+"""Clip pairs → four perceptual metrics → q̂."""
+
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from padam.pipelines.metric_fusion import nodes
+
+
+def create_pipeline(**_: Any) -> Pipeline:
+    """Return the pipeline that scores the damage of every clip (PADAM §3.2)."""
+    return Pipeline(
+        [
+            Node(
+                func=nodes.score_clips,
+                inputs=[
+                    "clip_pairs",
+                    "params:metric_fusion.scoring",
+                    "params:metric_fusion.compute",
+                ],
+                outputs="metric_scores",
+                name="score_clips",
+            ),
+            Node(
+                func=nodes.fit_normaliser,
+                inputs=["metric_scores", "clip_manifest", "params:metric_fusion.fusion"],
+                outputs="quality_normaliser",
+                name="fit_normaliser",
+            ),
+            Node(
+                func=nodes.fuse_quality,
+                inputs=[
+                    "metric_scores",
+                    "clip_manifest",
+                    "quality_normaliser",
+                    "params:metric_fusion.fusion",
+                ],
+                outputs="fused_quality",
+                name="fuse_quality",
+            ),
+            Node(
+                func=nodes.summarise_fusion,
+                inputs=["metric_scores", "fused_quality", "params:metric_fusion.fusion"],
+                outputs=["fusion_summary", "fusion_figure"],
+                name="summarise_fusion",
+            ),
+        ],
+        namespace="metric_fusion",
+        prefix_datasets_with_namespace=False,
+    )

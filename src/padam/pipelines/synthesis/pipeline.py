@@ -1,0 +1,57 @@
+"""Media files → sources → clip plan → clip pairs and their manifest."""
+
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from padam.pipelines.synthesis import nodes
+
+
+def create_pipeline(**_: Any) -> Pipeline:
+    """Return the pipeline that makes the training material (PADAM §3.1)."""
+    return Pipeline(
+        [
+            Node(
+                func=nodes.index_sources,
+                inputs=[
+                    "media",
+                    "params:synthesis.sources",
+                    "params:synthesis.split",
+                    "params:synthesis.compute",
+                ],
+                outputs=["source_index", "rejected_sources"],
+                name="index_sources",
+            ),
+            Node(
+                func=nodes.draw_clip_plan,
+                inputs=["source_index", "params:synthesis.plan"],
+                outputs="clip_plan",
+                name="draw_clip_plan",
+            ),
+            Node(
+                func=nodes.synthesise_clips,
+                inputs=[
+                    "media",
+                    "clip_plan",
+                    "params:synthesis.workflow",
+                    "params:synthesis.compute",
+                ],
+                outputs="clip_pairs",
+                name="synthesise_clips",
+            ),
+            Node(
+                func=nodes.collect_manifest,
+                inputs="clip_pairs",
+                outputs="clip_manifest",
+                name="collect_manifest",
+            ),
+            Node(
+                func=nodes.summarise_synthesis,
+                inputs=["source_index", "rejected_sources", "clip_manifest"],
+                outputs=["synthesis_summary", "synthesis_figure"],
+                name="summarise_synthesis",
+            ),
+        ],
+        namespace="synthesis",
+        prefix_datasets_with_namespace=False,
+    )

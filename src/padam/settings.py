@@ -1,0 +1,25 @@
+"""Project settings, in the form Kedro reads."""
+
+from pathlib import Path
+
+from kedro.config import OmegaConfigLoader
+from kedro.utils import find_kedro_project
+
+from padam.hooks import MlflowRecordHook, RunSummaryHook
+
+PROJECT_PATH = (
+    find_kedro_project(Path(__file__).parent) or find_kedro_project(Path.cwd()) or Path.cwd()
+)
+
+# Ours is kedro-mlflow's hook with more in it; the plugin's own would start a second run.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-mlflow", "kedro-telemetry")
+HOOKS = (RunSummaryHook(), MlflowRecordHook())
+
+CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
+    # A relative path would follow the working directory, and a notebook make a second database.
+    "custom_resolvers": {"project_path": lambda path: str(Path(PROJECT_PATH) / path)},
+}
