@@ -1,8 +1,10 @@
 """Versioned folders of shards: clip pairs, tables and arrays, written a shard at a time."""
 
+import json
 import os
+import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
-from padam.datasets.shard_jobs import ShardJobs, run_jobs
+from padam.datasets.shard_jobs import ShardJobs, fingerprint, run_jobs
 from padam.datasets.versioned_folder import VersionedFolderDataset
 from padam.defects.shards import ClipPair, read_shard, write_shard
+
+REJECTED_SUFFIX = ".rejected.json"
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -48,6 +52,14 @@ class ShardFolderDataset(VersionedFolderDataset[ShardJobs, Any]):
         return tuple(sorted(folder.glob(f"*{self.suffix}")))
 
 
+@dataclass
+class RenderedShard:
+    """Content of a clip shard: the pairs, and what could not be made with its reason."""
+
+    pairs: list[ClipPair] = field(default_factory=list)
+    rejected: list[dict[str, str]] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class ClipShards:
     """Clip pairs on disk, read one at a time."""
@@ -58,6 +70,23 @@ class ClipShards:
         for path in self.paths:
             yield from read_shard(path)
 
+    def metadata(self) -> Iterator[dict[str, Any]]:
+        """What is known of each clip, without decoding its audio."""
+        for path in self.paths:
+            with tarfile.open(path) as tar:
+                for member in tar:
+                    if member.name.endswith(".json") and (file := tar.extractfile(member)):
+                        yield json.load(file)
+
+    def rejected(self) -> list[dict[str, str]]:
+        """Clips that could not be made: ``clip_id``, ``source``, ``reason``."""
+        files = (path.with_suffix(REJECTED_SUFFIX) for path in self.paths)
+        return [row for file in files if file.exists() for row in json.loads(file.read_text())]
+
+    def fingerprint(self) -> str:
+        """Hash of the shards' content."""
+        return fingerprint(*(path.read_bytes() for path in self.paths))
+
 
 class ClipShardsDataset(ShardFolderDataset):
     """WebDataset tars of reference and degraded FLAC with their JSON; loads as ``ClipShards``."""
@@ -66,8 +95,10 @@ class ClipShardsDataset(ShardFolderDataset):
 
     @staticmethod
     def write_shard(path: Path, content: Any) -> None:
-        """Write the clip pairs of one shard."""
-        write_shard(path, content)
+        """Write a ``RenderedShard``: first what was rejected, then the tar that makes it whole."""
+        if content.rejected:
+            path.with_suffix(REJECTED_SUFFIX).write_text(json.dumps(content.rejected, indent=1))
+        write_shard(path, content.pairs)
 
     def read_folder(self, folder: Path) -> ClipShards:
         """Return the shards, unread."""
@@ -108,18 +139,6 @@ class ArrayShardsDataset(ShardFolderDataset):
         for path in self.shard_paths(folder):
             arrays.update(load_file(path))
         return arrays
-
-
-class ArraysDataset(VersionedFolderDataset[Mapping[str, npt.NDArray[Any]], Arrays]):
-    """Named arrays in one safetensors file."""
-
-    def write_folder(self, folder: Path, data: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Write the arrays."""
-        save_arrays(folder / "arrays.safetensors", data)
-
-    def read_folder(self, folder: Path) -> Arrays:
-        """Return the arrays."""
-        return load_file(folder / "arrays.safetensors")
 
 
 def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -9,7 +9,7 @@ A dataset says in the catalog how it is recorded::
 
 ``reference`` records where a large dataset lies and what it holds instead of copying it;
 ``metrics`` logs the numbers of a JSON document besides the document; ``trials`` makes one nested
-run per row of a table; ``model`` logs the folder as a pyfunc model and registers it.
+run per row of a table, from the columns named in ``parameters`` and ``metrics``; ``model`` logs the folder as a pyfunc model and registers it.
 """
 
 import json
@@ -100,7 +100,7 @@ class MlflowRecordHook(MlflowHook):
         if kind == "metrics":
             mlflow.log_metrics(dict(numeric_leaves(data, record.get("prefix", dataset_name))))
         if kind == "trials":
-            log_trials(data, record.get("prefix", dataset_name))
+            log_trials(data, record)
         self._link_back(dataset, path)
 
     def _link_back(self, dataset: Any, path: Path) -> None:
@@ -134,20 +134,14 @@ def numeric_leaves(document: Any, prefix: str) -> Iterator[tuple[str, float]]:
         yield prefix, float(document)
 
 
-def log_trials(trials: pd.DataFrame, prefix: str) -> None:
-    """Log one nested run per trial: columns ``params_*`` as parameters, ``value`` as metric."""
+def log_trials(trials: pd.DataFrame, record: Mapping[str, Any]) -> None:
+    """Log one nested run per row: the columns that ``record`` names as parameters and metrics."""
     for trial in trials.to_dict(orient="records"):
-        with mlflow.start_run(run_name=f"{prefix} {trial['number']}", nested=True):
-            mlflow.log_params(
-                {
-                    str(name).removeprefix("params_"): value
-                    for name, value in trial.items()
-                    if str(name).startswith("params_")
-                }
-            )
+        with mlflow.start_run(run_name=f"{record['prefix']} {trial['number']}", nested=True):
+            mlflow.log_params({name: trial[name] for name in record["parameters"]})
             mlflow.set_tag("trial.state", trial["state"])
-            if pd.notna(trial["value"]):
-                mlflow.log_metric("f1", float(trial["value"]))
+            found = {name: trial[name] for name in record["metrics"] if pd.notna(trial[name])}
+            mlflow.log_metrics(found)
 
 
 def log_padam_model(folder: Path) -> None:

@@ -57,7 +57,10 @@ def synthesis_rows(summary: Summary) -> Rows:
     splits = ", ".join(f"{name} {count}" for name, count in clips["by_split"].items())
     return [
         ("sources", f"{sources['accepted']} accepted, {sources['rejected']} rejected"),
-        ("clips", f"{clips['total']} ({splits}), {clips['clean']} clean"),
+        (
+            "clips",
+            f"{clips['total']} ({splits}), {clips['clean']} clean, {clips['rejected']} rejected",
+        ),
         ("clips per defect", defects),
     ]
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
-from padam.datasets.shards import ClipShards
+from padam.datasets.shards import ClipShards, RenderedShard
 from padam.defects.figures import plot_drawn_distributions
 from padam.defects.plan import (
     PlanConfig,
@@ -23,7 +23,7 @@ from padam.defects.plan import (
     split_sources,
 )
 from padam.defects.registry import DEFECT_NAMES
-from padam.defects.shards import ClipPair, synthesise_clip
+from padam.defects.shards import ClipRejectedError, synthesise_clip
 from padam.defects.workflow import WorkflowConfig
 
 
@@ -42,8 +42,8 @@ def index_sources(
         raise ValueError(
             f"None of the {len(found)} media files in '{media.root}' can be used. {reasons}"
         )
-    index = split_sources(found[accepted].drop(columns=["accepted", "reason"]), split)
-    return index, found.loc[~accepted, ["source", "reason"]].reset_index(drop=True)
+    index = split_sources(found, split.fractions, split.seed)
+    return index.drop(columns=["accepted", "reason"]), found.loc[~accepted, ["source", "reason"]].reset_index(drop=True)
 
 
 def draw_clip_plan(index: pd.DataFrame, config: PlanConfig) -> pd.DataFrame:
@@ -67,41 +67,63 @@ def synthesise_clips(
     return ShardJobs(fingerprint=work, jobs=jobs, compute=compute, label="synthesis")
 
 
-def render_shard(
-    root: Path, rows: list[dict[str, Any]], workflow: WorkflowConfig
-) -> list[ClipPair]:
-    """Render the clips of one shard."""
-    return [synthesise_clip(root, row, workflow) for row in rows]
+def render_shard(root: Path, rows: list[dict[str, Any]], workflow: WorkflowConfig) -> RenderedShard:
+    """Render the clips of one shard; one that cannot be made is recorded with its reason."""
+    rendered = RenderedShard()
+    for row in rows:
+        try:
+            rendered.pairs.append(synthesise_clip(root, row, workflow))
+        except ClipRejectedError as error:
+            rendered.rejected.append(
+                {"clip_id": error.clip_id, "source": error.source, "reason": error.reason}
+            )
+    return rendered
 
 
-def collect_manifest(clips: ClipShards) -> pd.DataFrame:
-    """Return one row per clip with every drawn parameter, as the shards hold it."""
-    return pd.DataFrame([manifest_row(metadata) for metadata in clips.metadata()])
+def collect_manifest(clips: ClipShards) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return one row per clip with every drawn parameter, and the clips that could not be made."""
+    manifest = pd.DataFrame([manifest_row(metadata) for metadata in clips.metadata()])
+    rejected = pd.DataFrame(clips.rejected(), columns=["clip_id", "source", "reason"])
+    if manifest.empty:
+        reasons = "; ".join(sorted(set(rejected["reason"])))
+        raise ValueError(f"None of {len(rejected)} planned clips could be made: {reasons}")
+    return manifest, rejected
 
 
 def manifest_row(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Flatten one clip's metadata; drawn parameters stay together as JSON."""
-    labels = set(metadata["labels"])
+    """Flatten one clip's metadata; drawn parameters stay together as JSON.
+
+    ``channel`` is the first channel that a defect hits (0 for a clean clip): the one whose
+    embeddings stand for the clip.
+    """
+    defects = metadata["params"]["defects"]
+    channels = [channel for defect in defects for channel in defect["channels"]]
+    row = {key: metadata[key] for key in metadata if key not in ("labels", "label_vector", "params")}
     return {
-        **{key: value for key, value in metadata.items() if key not in ("labels", "params")},
+        **row,
         "labels": ",".join(metadata["labels"]),
-        **{name: int(name in labels) for name in DEFECT_NAMES},
+        **dict(zip(DEFECT_NAMES, metadata["label_vector"], strict=True)),
+        "channel": min(channels, default=0),
         "params": json.dumps(metadata["params"], sort_keys=True),
     }
 
 
 def summarise_synthesis(
-    index: pd.DataFrame, rejected: pd.DataFrame, manifest: pd.DataFrame
+    index: pd.DataFrame,
+    rejected_sources: pd.DataFrame,
+    manifest: pd.DataFrame,
+    rejected_clips: pd.DataFrame,
 ) -> tuple[dict[str, Any], Figure]:
     """Return the counts of the run, and a figure of what was drawn."""
     summary = {
         "sources": {
             "accepted": len(index),
-            "rejected": len(rejected),
+            "rejected": len(rejected_sources),
             "minutes": float(index["duration_s"].sum() / 60),
         },
         "clips": {
             "total": len(manifest),
+            "rejected": len(rejected_clips),
             "clean": int((manifest[list(DEFECT_NAMES)].sum(axis=1) == 0).sum()),
             "by_defect": {name: int(manifest[name].sum()) for name in DEFECT_NAMES},
             "by_split": dict(Counter(manifest["split"])),

@@ -42,12 +42,12 @@ def create_pipeline(**_: Any) -> Pipeline:
             Node(
                 func=nodes.collect_manifest,
                 inputs="clip_pairs",
-                outputs="clip_manifest",
+                outputs=["clip_manifest", "rejected_clips"],
                 name="collect_manifest",
             ),
             Node(
                 func=nodes.summarise_synthesis,
-                inputs=["source_index", "rejected_sources", "clip_manifest"],
+                inputs=["source_index", "rejected_sources", "clip_manifest", "rejected_clips"],
                 outputs=["synthesis_summary", "synthesis_figure"],
                 name="summarise_synthesis",
             ),

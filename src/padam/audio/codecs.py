@@ -1,0 +1,277 @@
+"""Lossy codec round trips in process: AAC, MP3 and Opus by PyAV, aligned to the sample.
+
+Encoder and decoder are joined packet by packet, without a container; frames are placed by their
+timestamps, which count the encoder's priming, so that the lag is 0 samples.
+"""
+
+from fractions import Fraction
+from typing import Literal
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.audio.codeccontext import AudioCodecContext
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from padam.audio import Audio
+from padam.audio.channels import remix
+from padam.audio.filters import lowpass
+from padam.audio.packets import (
+    PacketFilter,
+    filter_span,
+    noise_bitstream_filter,
+    packet,
+    packet_drops,
+)
+from padam.audio.resampling import resample
+
+__all__ = [
+    "CodecName",
+    "CodecSettings",
+    "Conceal",
+    "PacketFilter",
+    "filter_span",
+    "noise_bitstream_filter",
+    "packet_drops",
+    "packet_span",
+    "round_trip",
+]
+
+CodecName = Literal["aac", "mp3", "opus"]
+Conceal = Literal["stretch", "timestamps"]
+
+_ENCODERS = {"aac": "aac", "mp3": "libmp3lame", "opus": "libopus"}
+_DECODERS = {"aac": "aac", "mp3": "mp3float", "opus": "opus"}
+SAMPLE_RATES: dict[CodecName, tuple[int, ...]] = {
+    "aac": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000),
+    "mp3": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+    "opus": (8000, 12000, 16000, 24000, 48000),
+}
+PROFILES: dict[CodecName, tuple[str, ...]] = {
+    "aac": ("aac_low", "mpeg2_aac_low"),
+    "mp3": ("joint_stereo", "stereo"),
+    "opus": ("lowdelay", "audio"),
+}
+_BITRATES_KBPS: dict[CodecName, tuple[int, int]] = {
+    "aac": (8, 512),
+    "mp3": (8, 320),
+    "opus": (6, 510),
+}
+_OPUS_CUTOFFS_HZ = (4000, 6000, 8000, 12000, 20000)
+_OPUS_DECODED_RATE = 48000
+
+
+class CodecSettings(BaseModel):
+    """An encoder and its settings; what the encoder cannot do is refused here.
+
+    MP3 takes the nearest of its fixed bitrates. `profile` is the AAC profile, MP3's stereo mode or
+    Opus' application; by default the codec's first in `PROFILES`. Opus' `audio` codes stereo below
+    64 kbit/s with its speech layer, which delays low frequencies by some 3 samples; `lowdelay` has
+    no such layer and stays aligned. `cutoff_hz` None leaves the bandwidth to the encoder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    codec: CodecName
+    bitrate_kbps: int = Field(default=128, gt=0)
+    sample_rate: int = 48000
+    cutoff_hz: int | None = Field(default=None, gt=0)
+    profile: str | None = None
+    sample_format: Literal["float", "s16"] = "float"
+
+    @model_validator(mode="after")
+    def _check_codec_supports_it(self) -> "CodecSettings":
+        low, high = _BITRATES_KBPS[self.codec]
+        if not low <= self.bitrate_kbps <= high:
+            raise ValueError(
+                f"bitrate_kbps {self.bitrate_kbps}: {self.codec} takes {low} to {high} kbit/s"
+            )
+        if self.sample_rate not in SAMPLE_RATES[self.codec]:
+            raise ValueError(
+                f"sample_rate {self.sample_rate}: {self.codec} takes {SAMPLE_RATES[self.codec]} Hz"
+            )
+        if self.cutoff_hz is not None and not self.cutoff_hz < self.sample_rate / 2:
+            raise ValueError(
+                f"cutoff_hz {self.cutoff_hz} is not below half the rate of {self.sample_rate} Hz"
+            )
+        if self.profile is not None and self.profile not in PROFILES[self.codec]:
+            raise ValueError(f"profile {self.profile!r}: {self.codec} takes {PROFILES[self.codec]}")
+        if self.codec == "aac" and self.sample_format != "float":
+            raise ValueError("sample_format: the AAC encoder takes float only")
+        return self
+
+    @property
+    def packet_samples(self) -> int:
+        """Samples per packet: AAC 1024, MP3 1152 or (below 32 kHz) 576, Opus 20 ms."""
+        if self.codec == "aac":
+            return 1024
+        if self.codec == "mp3":
+            return 1152 if self.sample_rate >= 32000 else 576
+        return self.sample_rate // 50
+
+
+def round_trip(
+    audio: Audio,
+    sample_rate: int,
+    settings: CodecSettings,
+    packet_filter: PacketFilter | None = None,
+    conceal: Conceal = "timestamps",
+) -> Audio:
+    """Encode and decode (1 or 2, samples) audio; same shape and rate, lag 0, within [-1, 1].
+
+    `packet_filter` damages or drops (None) packets between encoder and decoder. What is then
+    missing stays silent in its place (`timestamps`), or is cut out and the rest stretched back to
+    the full length (`stretch`, the resampling compensation of PADAM §3.1.1). Damaged streams can
+    decode to NaN or to values of 1e5: NaN becomes 0, everything is limited to full scale. Raises
+    ValueError for other channel counts and for input that is not finite.
+    """
+    channels, samples = audio.shape
+    if channels not in (1, 2):
+        raise ValueError(f"can encode 1 or 2 channels, not {channels}: encode pairs one by one")
+    if not np.isfinite(audio).all():
+        raise ValueError("cannot encode audio with NaN or infinite samples")
+    if samples == 0:
+        return audio.astype(np.float32, copy=True)
+
+    source = resample(audio, sample_rate, settings.sample_rate)
+    if settings.codec == "opus" and settings.cutoff_hz is not None:
+        # libopus knows five bandwidths only and ignores any other cutoff
+        source = lowpass(source, settings.sample_rate, settings.cutoff_hz, order=8, zero_phase=True)
+    packets, extradata = _encode(source, settings)
+    payloads: list[bytes | None] = [payload for payload, _, _ in packets]
+    if packet_filter is not None:
+        payloads = packet_filter([payload for payload, _, _ in packets])
+        if len(payloads) != len(packets):
+            raise ValueError(f"packet filter made {len(payloads)} of {len(packets)} packets")
+    slots = [(payload, *slot[1:]) for payload, slot in zip(payloads, packets, strict=True)]
+    decoded_rate = _OPUS_DECODED_RATE if settings.codec == "opus" else settings.sample_rate
+    length = round(source.shape[1] * decoded_rate / settings.sample_rate)
+    decoded, present = _decode(slots, extradata, settings, channels, decoded_rate, length)
+    if conceal == "stretch" and not present.all() and present.any():
+        kept = decoded[:, present]
+        decoded = resample(kept, kept.shape[1], length)
+    result = np.zeros((channels, samples), dtype=np.float32)
+    restored = resample(decoded, decoded_rate, sample_rate)[:, :samples]
+    result[:, : restored.shape[1]] = restored
+    return np.clip(result, -1, 1, out=result)
+
+
+def packet_span(settings: CodecSettings, start_s: float, duration_s: float) -> range:
+    """Indices of the packets that carry the interval (to about a packet: priming is ignored)."""
+    packet_s = settings.packet_samples / settings.sample_rate
+    first = max(0, int(start_s / packet_s))
+    return range(first, max(first + 1, round((start_s + duration_s) / packet_s)))
+
+
+_Slot = tuple[bytes, int, Fraction]
+
+
+def _encode(audio: Audio, settings: CodecSettings) -> tuple[list[_Slot], bytes | None]:
+    """Packets as (payload, pts, time base), and the stream header."""
+    layout = "stereo" if audio.shape[0] == 2 else "mono"
+    encoder = av.CodecContext.create(_ENCODERS[settings.codec], "w")
+    assert isinstance(encoder, AudioCodecContext)
+    encoder.sample_rate = settings.sample_rate
+    encoder.layout = layout
+    encoder.format = _encoder_format(settings)
+    encoder.bit_rate = settings.bitrate_kbps * 1000
+    encoder.time_base = Fraction(1, settings.sample_rate)
+    encoder.thread_count = 1
+    encoder.options = _encoder_options(settings)
+    encoder.open()
+
+    packets: list[av.Packet] = []
+    size = encoder.frame_size
+    for start in range(0, audio.shape[1], size):
+        frame = av.AudioFrame.from_ndarray(
+            _interleave(audio[:, start : start + size], encoder.format.name),
+            format=encoder.format.name,
+            layout=layout,
+        )
+        frame.sample_rate = settings.sample_rate
+        frame.pts = start
+        frame.time_base = encoder.time_base
+        packets.extend(encoder.encode(frame))
+    packets.extend(encoder.encode(None))
+    return [(bytes(p), p.pts or 0, p.time_base) for p in packets], encoder.extradata
+
+
+def _encoder_format(settings: CodecSettings) -> str:
+    if settings.codec == "opus":
+        return "flt" if settings.sample_format == "float" else "s16"
+    return "fltp" if settings.sample_format == "float" else "s16p"
+
+
+def _encoder_options(settings: CodecSettings) -> dict[str, str]:
+    options: dict[str, str] = {}
+    cutoff_hz = settings.cutoff_hz
+    if cutoff_hz is not None and settings.codec == "opus":
+        cutoff_hz = min(supported for supported in _OPUS_CUTOFFS_HZ if supported >= cutoff_hz)
+    if cutoff_hz is not None:
+        options["cutoff"] = str(cutoff_hz)
+    profile = settings.profile or PROFILES[settings.codec][0]
+    if settings.codec == "aac":
+        options["profile"] = profile
+    elif settings.codec == "mp3":
+        options["joint_stereo"] = "1" if profile == "joint_stereo" else "0"
+        options["compression_level"] = "7"  # half the time of LAME's default
+    else:
+        options["application"] = profile
+    return options
+
+
+def _interleave(block: Audio, sample_format: str) -> Audio | npt.NDArray[np.int16]:
+    """Lay out (channels, samples) as the encoder's sample format wants it."""
+    if not sample_format.endswith("p"):
+        block = block.T.reshape(1, -1)
+    if sample_format.startswith("s16"):
+        return np.clip(np.round(block * 32768), -32768, 32767).astype(np.int16)
+    return np.ascontiguousarray(block)
+
+
+def _decode(
+    slots: list[tuple[bytes | None, int, Fraction]],
+    extradata: bytes | None,
+    settings: CodecSettings,
+    channels: int,
+    rate: int,
+    length: int,
+) -> tuple[Audio, npt.NDArray[np.bool_]]:
+    """Decoded samples (channels, length), and a mask (length,) of where a frame was decoded."""
+    decoder = av.CodecContext.create(_DECODERS[settings.codec], "r")
+    assert isinstance(decoder, AudioCodecContext)
+    decoder.extradata = extradata
+    decoder.sample_rate = rate
+    decoder.layout = "stereo" if channels == 2 else "mono"
+    decoder.thread_count = 1
+    decoder.options = {"flags2": "+skip_manual"}  # or the decoder cuts the priming a second time
+    decoder.open()
+
+    decoded = np.zeros((channels, length), dtype=np.float32)
+    present = np.zeros(length, dtype=bool)
+    slot_samples = settings.packet_samples * rate // settings.sample_rate
+    for payload, pts, time_base in slots:
+        if not payload:
+            continue
+        try:
+            frames = decoder.decode(packet(payload, pts, time_base))
+        except av.FFmpegError:
+            continue
+        # a damaged header can announce a longer packet, or another rate
+        position = round(pts * time_base * rate)
+        end = min(position + slot_samples, length)
+        for frame in frames:
+            if frame.sample_rate != rate:
+                continue
+            block = frame.to_ndarray().astype(np.float32, copy=False)[:, max(0, -position) :]
+            start = max(0, position)
+            count = min(block.shape[1], end - start)
+            position += frame.samples
+            if count > 0:
+                decoded[:, start : start + count] = _limit(remix(block[:, :count], channels))
+                present[start : start + count] = True
+    return decoded, present
+
+
+def _limit(block: Audio) -> Audio:
+    return np.clip(np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0), -1, 1)

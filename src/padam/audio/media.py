@@ -1,0 +1,209 @@
+"""Media files: what is in them, their audio, their pictures.
+
+Times count from the point where the file starts to play, so that audio and pictures agree.
+"""
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+import soxr
+
+from padam.audio import Audio
+from padam.audio.container import (
+    MediaError,
+    audio_stream,
+    open_container,
+    time_zero_s,
+    video_stream,
+)
+from padam.audio.pictures import read_video
+from padam.audio.timeline import Timeline
+
+__all__ = [
+    "MediaError",
+    "MediaInfo",
+    "probe",
+    "read_audio",
+    "read_video",
+    "stream_audio",
+    "write_flac",
+]
+
+_RESAMPLER_PREROLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a media file holds.
+
+    Without audio, `sample_rate` and `channels` are 0 and the names empty. `duration_s` is that of
+    the longest stream, as the file declares it.
+    """
+
+    path: str
+    duration_s: float
+    sample_rate: int
+    channels: int
+    channel_layout: str
+    audio_codec: str
+    has_audio: bool
+    has_video: bool
+    fps: float | None
+    width: int | None
+    height: int | None
+
+
+def probe(path: str | Path) -> MediaInfo:
+    """Describe a file without decoding it.
+
+    Raises MediaError for what is not media, or holds neither audio nor pictures.
+    """
+    with open_container(path) as container:
+        video = video_stream(container)
+        audio = audio_stream(container, path).codec_context if container.streams.audio else None
+        if audio is None and video is None:
+            raise MediaError(path, "neither audio nor video in it")
+        fps = (video.average_rate or video.guessed_rate) if video else None
+        return MediaInfo(
+            path=str(path),
+            duration_s=_duration_s(container),
+            sample_rate=audio.sample_rate if audio else 0,
+            channels=audio.channels if audio else 0,
+            channel_layout=audio.layout.name if audio else "",
+            audio_codec=audio.name if audio else "",
+            has_audio=audio is not None,
+            has_video=video is not None,
+            fps=float(fps) if fps else None,
+            width=video.width if video else None,
+            height=video.height if video else None,
+        )
+
+
+def read_audio(
+    path: str | Path,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+    *,
+    sample_rate: int = 48000,
+    channels: int | None = None,
+) -> Audio:
+    """Read (channels, samples) from sample `round(start_s * sample_rate)` on.
+
+    The samples are those of a decode from the beginning, wherever the reading starts (but for the
+    noise that AAC decoders synthesise). `channels` 1 or 2 remixes, None keeps the file's. Gaps of
+    the timestamps over 100 ms, a late start among them, are silence; NaN is 0. A file that ends
+    earlier gives fewer samples, none beyond its end. Raises MediaError for a file without decodable
+    audio, ValueError for a negative start, or a duration or channel count that makes no sense.
+    """
+    if not (math.isfinite(start_s) and start_s >= 0):
+        raise ValueError(f"start_s {start_s} must be 0 or more")
+    if duration_s is not None and not (math.isfinite(duration_s) and duration_s >= 0):
+        raise ValueError(f"duration_s {duration_s} must be 0 or more")
+    _check_output(sample_rate, channels)
+    timeline = Timeline(path, channels)
+    wanted = None if duration_s is None else round(duration_s * sample_rate)
+    blocks: list[Audio] = [np.zeros((timeline.channels, 0), dtype=np.float32)]
+    count = 0
+    for block in _resampled(timeline, round(start_s * sample_rate), sample_rate):
+        if wanted is not None and count + block.shape[1] >= wanted:
+            blocks.append(block[:, : wanted - count])
+            break
+        blocks.append(block)
+        count += block.shape[1]
+    return np.concatenate(blocks, axis=1)
+
+
+def stream_audio(
+    path: str | Path, block_s: float, *, sample_rate: int = 48000, channels: int | None = None
+) -> Iterator[Audio]:
+    """Yield the file as consecutive blocks of `block_s`, the last one maybe shorter.
+
+    Together they are `read_audio(path)`; memory stays bounded by a block. Packets that cannot be
+    decoded are skipped and their time is silence. Raises MediaError as `read_audio` does.
+    """
+    _check_output(sample_rate, channels)
+    size = round(block_s * sample_rate)
+    if size < 1:
+        raise ValueError(f"block_s {block_s} is less than one sample")
+    return _blocks_of(size, Timeline(path, channels), sample_rate)
+
+
+def write_flac(path: str | Path, audio: Audio, sample_rate: int, subtype: str = "PCM_24") -> None:
+    """Write (channels, samples) under a temporary name, then rename; beyond ±1 is clipped.
+
+    Raises ValueError for samples that are not finite and for more than 8 channels.
+    """
+    if not np.isfinite(audio).all():
+        raise ValueError(f"{path}: audio holds NaN or infinite samples")
+    if not 1 <= audio.shape[0] <= 8:
+        raise ValueError(f"{path}: FLAC takes 1 to 8 channels, not {audio.shape[0]}")
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        soundfile.write(temporary, audio.T, sample_rate, subtype=subtype, format="FLAC")
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _blocks_of(size: int, timeline: Timeline, sample_rate: int) -> Iterator[Audio]:
+    pending: list[Audio] = []
+    count = 0
+    for block in _resampled(timeline, 0, sample_rate):
+        pending.append(block)
+        count += block.shape[1]
+        if count >= size:
+            joined = np.concatenate(pending, axis=1)
+            whole = count - count % size
+            yield from np.split(joined[:, :whole], whole // size, axis=1)
+            pending, count = [joined[:, whole:]], count - whole
+    if count:
+        yield np.concatenate(pending, axis=1)
+
+
+def _resampled(timeline: Timeline, start: int, rate: int) -> Iterator[Audio]:
+    """Blocks from output sample `start` on, on the same sampling grid wherever they start."""
+    if timeline.rate == rate:
+        yield from timeline.blocks(start)
+        return
+    # start early, where both grids share a sample, and drop what the filter needs to settle
+    common = math.gcd(timeline.rate, rate)
+    periods = max(0, start - round(_RESAMPLER_PREROLL_S * rate)) * common // rate
+    skip = start - periods * (rate // common)
+    resampler = soxr.ResampleStream(
+        timeline.rate, rate, timeline.channels, dtype="float32", quality="VHQ"
+    )
+    taken = given = 0
+    for block in timeline.blocks(periods * (timeline.rate // common)):
+        taken += block.shape[1]
+        converted = resampler.resample_chunk(np.ascontiguousarray(block.T))
+        given += len(converted)
+        yield converted[skip:].T
+        skip = max(0, skip - len(converted))
+    tail = resampler.resample_chunk(np.zeros((0, timeline.channels), np.float32), last=True)
+    tail = tail[: max(0, round(taken * rate / timeline.rate) - given)]
+    yield tail[skip:].T
+
+
+def _duration_s(container: av.container.InputContainer) -> float:
+    if container.duration:
+        return container.duration / av.time_base
+    # the file does not declare it: the last packet's end
+    end_s = 0.0
+    for packet in container.demux():
+        if packet.pts is not None and packet.time_base is not None:
+            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    return max(0.0, end_s - time_zero_s(container))
+
+
+def _check_output(sample_rate: int, channels: int | None) -> None:
+    if sample_rate <= 0:
+        raise ValueError(f"sample_rate {sample_rate} must be positive")
+    if channels not in (None, 1, 2):
+        raise ValueError(f"channels {channels} must be 1, 2 or None")

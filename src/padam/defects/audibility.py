@@ -1,0 +1,35 @@
+"""Whether a defect can be heard at all: a drawn one that cannot be would be a wrong label."""
+
+import numpy as np
+import numpy.typing as npt
+
+from padam.audio import Audio
+
+_FRAME_S = 0.02
+# below this the signal masks nothing
+_QUIET_DB = -50.0
+
+
+def error_level_db(intact: Audio, degraded: Audio, sample_rate: int, bandwidth_hz: float) -> float:
+    """Greatest error-to-signal ratio of any 20 ms frame and channel, in dB; -inf without error.
+
+    Only what lies between 0 Hz (excluded) and `bandwidth_hz` counts. Signal frames below -50 dB
+    count as -50 dB.
+    """
+    error = _frame_power(degraded - intact, sample_rate, bandwidth_hz)
+    signal = np.maximum(
+        _frame_power(intact, sample_rate, bandwidth_hz), np.float32(10 ** (_QUIET_DB / 10))
+    )
+    ratio = float((error / signal).max())
+    return 10 * float(np.log10(ratio)) if ratio > 0 else float("-inf")
+
+
+def _frame_power(audio: Audio, sample_rate: int, bandwidth_hz: float) -> npt.NDArray[np.float32]:
+    length = round(_FRAME_S * sample_rate)
+    count = -(-audio.shape[1] // length)
+    padded = np.zeros((audio.shape[0], count * length), dtype=np.float32)
+    padded[:, : audio.shape[1]] = audio
+    spectrum = np.fft.rfft(padded.reshape(audio.shape[0], count, length), axis=-1)
+    last = max(1, int(bandwidth_hz * length / sample_rate))
+    band = spectrum[..., 1 : last + 1]
+    return np.asarray(2 * (band.real**2 + band.imag**2).sum(axis=-1) / length**2, np.float32)

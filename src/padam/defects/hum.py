@@ -1,0 +1,113 @@
+"""Hum: tonal interference of electrical equipment, a sum of weighted harmonics."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from padam.audio import Audio
+from padam.audio.levels import scale_noise_to_snr
+from padam.defects.base import (
+    DefectParams,
+    DefectRanges,
+    PlacementRanges,
+    Stage,
+    affected,
+    draw_placement,
+    edge_fade,
+    replaced,
+)
+from padam.defects.interval import within
+
+Pattern = Literal["even", "odd", "triplen"]
+Waveform = Literal["square", "triangle"]
+
+
+class HumRanges(DefectRanges):
+    """PADAM §3.1.1, 1; what the paper leaves open says so."""
+
+    snr_db: Annotated[tuple[float, float], within(-30, 60)] = (0.0, 15.0)
+    mains_probability: float = Field(default=0.5, ge=0, le=1)  # open in the paper
+    mains_hz: tuple[float, ...] = Field(default=(50.0, 60.0), min_length=1)
+    other_hz: Annotated[tuple[float, float], within(10, 2000)] = (40.0, 500.0)
+    patterns: tuple[Pattern, ...] = Field(default=("even", "odd", "triplen"), min_length=1)
+    waveforms: tuple[Waveform, ...] = Field(default=("square", "triangle"), min_length=1)
+    harmonics: Annotated[tuple[int, int], within(1, 200)] = (4, 20)  # open in the paper
+    weight: Annotated[tuple[float, float], within(0, 10)] = (0.5, 1.0)  # open in the paper
+
+
+class HumParams(DefectParams):
+    """A drawn hum; `weights[i - 1]` belongs to the i-th harmonic of the pattern."""
+
+    defect: Literal["hum"] = "hum"
+    snr_db: float
+    fundamental_hz: float = Field(gt=0)
+    pattern: Pattern
+    waveform: Waveform
+    weights: tuple[float, ...] = Field(min_length=1)
+    phase_rad: float
+
+
+class Hum:
+    """Hum at an SNR over the affected interval and channels, the same wave on each of them."""
+
+    name = "hum"
+    stage: Stage = "source"
+    Params = HumParams
+    Ranges = HumRanges
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        audio: Audio,
+        sample_rate: int,
+        ranges: HumRanges,
+        placement: PlacementRanges = PlacementRanges(),  # noqa: B008
+    ) -> HumParams:
+        """Draw a hum (PADAM §3.1.1)."""
+        interval, channels = draw_placement(rng, audio, sample_rate, placement, sustained=True)
+        mains = rng.random() < ranges.mains_probability
+        fundamental = rng.choice(ranges.mains_hz) if mains else rng.uniform(*ranges.other_hz)
+        count = int(rng.integers(*ranges.harmonics, endpoint=True))
+        return HumParams(
+            interval=interval,
+            channels=channels,
+            snr_db=float(rng.uniform(*ranges.snr_db)),
+            fundamental_hz=float(fundamental),
+            pattern=ranges.patterns[rng.integers(len(ranges.patterns))],
+            waveform=ranges.waveforms[rng.integers(len(ranges.waveforms))],
+            weights=tuple(float(w) for w in rng.uniform(*ranges.weight, count)),
+            phase_rad=float(rng.uniform(-2 * np.pi, 2 * np.pi)),
+        )
+
+    def apply(self, audio: Audio, sample_rate: int, params: HumParams) -> Audio:
+        """Add the hum; only its harmonics below Nyquist sound."""
+        signal = affected(audio, sample_rate, params)
+        wave = harmonic_wave(signal.shape[1], sample_rate, params)
+        noise = np.broadcast_to(wave * edge_fade(audio, sample_rate, params), signal.shape)
+        return replaced(
+            audio, sample_rate, params, signal + scale_noise_to_snr(signal, noise, params.snr_db)
+        )
+
+
+def harmonic_orders(pattern: Pattern, count: int) -> npt.NDArray[np.int64]:
+    """First `count` orders h of a pattern: even 2i, odd 2i-1, triplen 3(2i-1)."""
+    i = np.arange(1, count + 1)
+    return {"even": 2 * i, "odd": 2 * i - 1, "triplen": 3 * (2 * i - 1)}[pattern]
+
+
+def harmonic_wave(samples: int, sample_rate: int, params: HumParams) -> npt.NDArray[np.float32]:
+    """Sum over h of w_h A_h sin(2π h f0 t + φ), unscaled, t = 0 at its first sample."""
+    # whole periods are taken off in double precision, so that single precision is enough after
+    cycles = (np.arange(samples) * (params.fundamental_hz / sample_rate)) % 1.0
+    wave = np.zeros(samples, dtype=np.float32)
+    orders = harmonic_orders(params.pattern, len(params.weights))
+    for order, weight in zip(orders.tolist(), params.weights, strict=True):
+        # the first one always sounds: a hum without any would have no level
+        if order * params.fundamental_hz >= sample_rate / 2 and order != orders[0]:
+            break
+        amplitude = 1 / order if params.waveform == "square" else (-1.0) ** order / order**2
+        angle = ((order * cycles) % 1.0).astype(np.float32) * np.float32(2 * np.pi)
+        wave += np.float32(weight * amplitude) * np.sin(angle + np.float32(params.phase_rad))
+    return wave

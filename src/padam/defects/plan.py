@@ -1,0 +1,116 @@
+"""From media files to a plan of clips: inspect, split by source, place without overlap."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from padam.defects.source_inspection import SourceRules, inspect_source
+
+__all__ = ["PlanConfig", "SourceRules", "inspect_source", "plan_clips", "split_sources"]
+
+
+class PlanConfig(BaseModel):
+    """How many clips are cut from the sources; the paper has 250 000 of 10 s."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clips: int = Field(default=400, ge=1)  # paper: 250 000
+    clip_duration_s: float = Field(default=10.0, ge=0.5)
+    seed: int = Field(default=0, ge=0)
+    max_per_source: int | None = Field(default=None, ge=1)
+    # titles are assembled from the held-out test sources, no clips
+    splits: tuple[str, ...] = Field(default=("train", "validation"), min_length=1)
+
+
+def split_sources(index: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.DataFrame:
+    """Accepted rows of a source index with a `split`, stratified by kind, whole files only.
+
+    Fractions are of duration. Every split gets a source where there are enough of them. Raises
+    ValueError for fractions that do not sum to 1 and for fewer accepted sources than splits.
+    """
+    wanted = {name: share for name, share in fractions.items() if share > 0}
+    if abs(sum(fractions.values()) - 1) > 1e-6 or min(fractions.values()) < 0:
+        raise ValueError(f"split fractions {dict(fractions)} do not sum to 1")
+    accepted = index[index["accepted"].astype(bool)].sort_values("source").reset_index(drop=True)
+    if len(accepted) < len(wanted):
+        raise ValueError(
+            f"{len(accepted)} accepted sources cannot fill the splits {', '.join(wanted)}; "
+            "add media files or look up the reasons of rejection in the source index"
+        )
+    split = pd.Series("", index=accepted.index, dtype=object)
+    rng = np.random.default_rng([seed, 1])
+    filled = dict.fromkeys(wanted, 0.0)
+    for _, members in accepted.groupby("kind", sort=True):
+        for row in rng.permutation(members.index):
+            # whichever lacks most in its kind, then overall
+            kind_total = {n: members["duration_s"][split == n].sum() for n in wanted}
+            name = max(
+                wanted,
+                key=lambda n: (
+                    wanted[n] * members["duration_s"].sum()
+                    - kind_total[n]
+                    + 1e-3 * (wanted[n] * accepted["duration_s"].sum() - filled[n])
+                ),
+            )
+            split[row] = name
+            filled[name] += float(accepted["duration_s"][row])
+    _fill_empty(split, accepted["duration_s"], list(wanted))
+    return accepted.assign(split=split.astype(str))
+
+
+def plan_clips(index: pd.DataFrame, config: PlanConfig) -> pd.DataFrame:
+    """Rows clip_id, source, split, kind, start_s, duration_s, seed; no two clips overlap.
+
+    `index` is that of `split_sources`. Raises ValueError where it holds too little, naming how
+    many clips are possible.
+    """
+    sources = index[index["split"].isin(config.splits)].sort_values("source")
+    # milliseconds as integers: no overlap by rounding
+    clip_ms = round(config.clip_duration_s * 1000)
+    room_ms = (sources["duration_s"] * 1000).astype(int).to_numpy()
+    possible = room_ms // clip_ms
+    if config.max_per_source is not None:
+        possible = np.minimum(possible, config.max_per_source)
+    if possible.sum() < config.clips:
+        raise ValueError(
+            f"{config.clips} clips of {config.clip_duration_s:g} s asked for, but "
+            f"{len(sources)} sources allow {possible.sum()}; lower `clips` or add media"
+        )
+    rng = np.random.default_rng([config.seed, 2])
+    slots = np.repeat(np.arange(len(sources)), possible)
+    counts = np.bincount(rng.choice(slots, config.clips, replace=False), minlength=len(sources))
+    rows = [
+        {
+            "source": source.source,
+            "split": source.split,
+            "kind": source.kind,
+            "start_s": start_ms / 1000,
+            "duration_s": clip_ms / 1000,
+            "seed": config.seed,
+        }
+        for source, count, room in zip(sources.itertuples(), counts, room_ms, strict=True)
+        for start_ms in _place(rng, int(count), clip_ms, int(room))
+    ]
+    plan = pd.DataFrame(rows)
+    plan.insert(0, "clip_id", [f"{number:06d}" for number in range(len(plan))])
+    return plan
+
+
+def _place(
+    rng: np.random.Generator, count: int, clip_ms: int, room_ms: int
+) -> npt.NDArray[np.int64]:
+    """Starts of `count` clips, uniform over all placements that do not overlap."""
+    slack = room_ms - count * clip_ms
+    return np.sort(rng.integers(0, slack, count, endpoint=True)) + np.arange(count) * clip_ms
+
+
+def _fill_empty(split: "pd.Series[str]", duration_s: "pd.Series[float]", names: list[str]) -> None:
+    """Give each empty split the shortest source of the split that has most of them."""
+    for name in names:
+        if (split == name).any():
+            continue
+        largest = split.value_counts().index[0]
+        split[duration_s[split == largest].idxmin()] = name

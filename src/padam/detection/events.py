@@ -1,0 +1,76 @@
+"""Events: what a person is told, adjacent detections of all channels merged into one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from padam.detection.scorers.base import PROBABILITY_PREFIX, worst_channel
+from padam.detection.temporal_filter import filter_segments
+
+# Segments that follow each other meet but for the rounding of their times.
+_ADJACENT_S = 1e-3
+
+
+@dataclass(frozen=True)
+class Event:
+    """A defective stretch: times in seconds, channels from 0, defects with the likeliest first."""
+
+    start_s: float
+    end_s: float
+    channels: tuple[int, ...]
+    peak_score: float
+    defects: tuple[tuple[str, float], ...]
+
+
+def flag_segments(
+    scores: pd.DataFrame, threshold: float, x_s: float = 0.0, y_s: float = 0.0
+) -> pd.DataFrame:
+    """One row per segment: start_s, end_s, score (worst channel), above_threshold, flagged.
+
+    scores: rows (start_s, end_s, channel, score) of one title; flagged: above the threshold and
+    kept by the temporal filter.
+    """
+    segments = worst_channel(scores).sort_values("start_s").reset_index(drop=True)
+    above = segments["score"].to_numpy(dtype=np.float64) >= threshold
+    times = segments[["start_s", "end_s"]].to_numpy(dtype=np.float64)
+    flagged = filter_segments(above, times, x_s, y_s)
+    return segments.assign(above_threshold=above, flagged=flagged)
+
+
+def find_events(
+    scores: pd.DataFrame, threshold: float, x_s: float = 0.0, y_s: float = 0.0
+) -> list[Event]:
+    """Flagged segments merged where they adjoin, in order of time.
+
+    A defect's probability is its mean over the flagged channels and segments of the event; without
+    columns `p_<defect>` the events name no defect.
+    """
+    segments = flag_segments(scores, threshold, x_s, y_s)
+    flagged = segments[segments["flagged"]]
+    if flagged.empty:
+        return []
+    gaps = flagged["start_s"].to_numpy()[1:] - flagged["end_s"].to_numpy()[:-1]
+    number = np.concatenate([[0], np.cumsum(gaps > _ADJACENT_S)])
+    return [
+        _event(stretch, scores[scores["score"] >= threshold])
+        for _, stretch in flagged.groupby(number)
+    ]
+
+
+def _event(stretch: pd.DataFrame, detections: pd.DataFrame) -> Event:
+    rows = detections[detections["start_s"].isin(stretch["start_s"])]
+    columns = [name for name in rows.columns if name.startswith(PROBABILITY_PREFIX)]
+    means = rows[columns].mean().sort_values(ascending=False, kind="stable")
+    return Event(
+        start_s=float(stretch["start_s"].min()),
+        end_s=float(stretch["end_s"].max()),
+        channels=tuple(int(channel) for channel in sorted(rows["channel"].unique())),
+        peak_score=float(rows["score"].max()),
+        defects=tuple(
+            (str(name).removeprefix(PROBABILITY_PREFIX), float(value))
+            for name, value in means.items()
+        ),
+    )

@@ -1,0 +1,116 @@
+"""Matching: scored segments against labelled defects, and the figures that follow from it.
+
+A segment is truly defective when it overlaps a labelled defect, however little (PADAM §5.1). A NaN
+score means that the scorer could not judge the segment. It raises no detection, so a defective
+segment left unscored counts as missed, and its time counts neither as clean nor as scored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import average_precision_score
+
+LABEL_COLUMNS = ["title", "start_s", "end_s", "defect"]
+
+Flags = npt.NDArray[np.bool_]
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DetectionCounts:
+    """True positives, predicted positives and actual positives; precision, recall and F1 of them."""
+
+    true_positives: int
+    predicted: int
+    actual: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the detections that are right; NaN without detections."""
+        return self.true_positives / self.predicted if self.predicted else float("nan")
+
+    @property
+    def recall(self) -> float:
+        """Share of the defects that were detected; NaN without defects."""
+        return self.true_positives / self.actual if self.actual else float("nan")
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall, 0 where nothing was found; NaN without defects."""
+        if not self.actual:
+            return float("nan")
+        return 2 * self.true_positives / (self.predicted + self.actual)
+
+
+def overlaps(
+    times: npt.NDArray[np.float64], intervals: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """Which of the times (n, 2) share more than a point with any of the intervals (m, 2), in s."""
+    if len(intervals) == 0 or len(times) == 0:
+        return np.zeros(len(times), dtype=bool)
+    starts, ends = times[:, :1], times[:, 1:]
+    shared = np.minimum(ends, intervals[:, 1]) - np.maximum(starts, intervals[:, 0])
+    return np.asarray((shared > 0).any(axis=1))
+
+
+def segment_truth(segments: pd.DataFrame, labels: pd.DataFrame) -> Flags:
+    """Which segments (columns title, start_s, end_s) overlap a label of the same title."""
+    truth = np.zeros(len(segments), dtype=bool)
+    if segments.empty or labels.empty:
+        return truth
+    by_title = {
+        title: rows[["start_s", "end_s"]].to_numpy(dtype=np.float64)
+        for title, rows in labels.groupby("title")
+    }
+    times = segments[["start_s", "end_s"]].to_numpy(dtype=np.float64)
+    for title, rows in segments.groupby("title").indices.items():
+        if title in by_title:
+            truth[rows] = overlaps(times[rows], by_title[title])
+    return truth
+
+
+def count_detections(flags: Flags, truth: Flags) -> DetectionCounts:
+    """Counts of flagged segments against the truth, both of shape (segments,)."""
+    return DetectionCounts(int((flags & truth).sum()), int(flags.sum()), int(truth.sum()))
+
+
+def best_threshold(scores: Scores, truth: Flags) -> float:
+    """The threshold (flag: score ≥ threshold) with the greatest F1 over all segments.
+
+    Of equally good thresholds the highest is taken: it raises the fewest alarms. NaN, which flags
+    nothing, where there is no defective or no scored segment to tune on.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    truth = np.asarray(truth, dtype=bool)
+    scored = ~np.isnan(scores)
+    if not truth.any() or not (scored & truth).any():
+        return float("nan")
+    order = np.argsort(-scores[scored], kind="stable")
+    ranked, hits = scores[scored][order], np.cumsum(truth[scored][order])
+    # Only the last of equal scores is a place where a threshold can lie.
+    last = np.append(ranked[1:] != ranked[:-1], True)
+    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + truth.sum())
+    return float(ranked[last][np.argmax(f1[last])])
+
+
+def average_precision(scores: Scores, truth: Flags) -> float:
+    """Area under the precision–recall steps in [0, 1]; unscored segments rank last; NaN if one class."""
+    truth = np.asarray(truth, dtype=bool)
+    if truth.all() or not truth.any():
+        return float("nan")
+    scores = np.asarray(scores, dtype=np.float64)
+    # Below every real score, yet finite: scikit-learn refuses infinities.
+    floor = np.nanmin(scores) - 1.0 if not np.isnan(scores).all() else 0.0
+    return float(average_precision_score(truth, np.where(np.isnan(scores), floor, scores)))
+
+
+def false_alarms_per_hour(
+    flags: Flags, truth: Flags, times: npt.NDArray[np.float64], scored: Flags
+) -> float:
+    """Wrongly flagged segments per hour of scored audio; NaN where nothing was scored."""
+    hours = float((times[:, 1] - times[:, 0])[scored].sum()) / 3600
+    return float((flags & ~truth).sum()) / hours if hours > 0 else float("nan")

@@ -1,0 +1,182 @@
+"""PadamModel: everything that a scan needs, as one folder without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from padam.detection.operating_point import OperatingPoint
+from padam.detection.temporal_filter import TemporalFilter
+from padam.models.audio_encoder import AudioEncoder, AudioEncoderConfig
+from padam.models.defect_classifier import ClassifierFileError, DefectClassifier, LinearProbe
+from padam.models.quality_head import QualityHead, QualityHeadConfig
+
+if TYPE_CHECKING:
+    from padam.detection.scorers.padam import PadamScorer
+
+FORMAT = "1"
+_REMEDY = "train one with `kedro run`, or name the folder of a trained model"
+
+
+class PadamModelError(RuntimeError):
+    """A folder that does not hold a whole PADAM model; the message names the folder and remedy."""
+
+    def __init__(self, folder: str | Path, reason: str) -> None:
+        super().__init__(f"{folder}: {reason}; {_REMEDY}")
+        self.folder = str(folder)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class PadamModel:
+    """The three stages with the decision that was tuned for them, and where they come from.
+
+    `probes` are the linear probes of the ablations, by name of the system. `threshold` and `filter`
+    are title-level, from validation; `normaliser` is that of the fused quality q̂.
+    """
+
+    encoder: AudioEncoder
+    quality_head: QualityHead
+    classifier: DefectClassifier
+    threshold: float
+    label_names: tuple[str, ...]
+    filter: TemporalFilter = TemporalFilter()
+    probes: Mapping[str, LinearProbe] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    run_id: str | None = None
+    normaliser: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def operating_point(self) -> OperatingPoint:
+        """Threshold and temporal filter."""
+        return OperatingPoint(self.threshold, self.filter)
+
+    def scorer(self) -> PadamScorer:
+        """The scorer that scans titles with this model."""
+        # Imported here: the scorer itself stands on this module.
+        from padam.detection.scorers.padam import PadamScorer
+
+        return PadamScorer(self)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the folder whole or not at all; a model that was there is replaced at the end."""
+        folder = Path(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = folder.parent / f".{folder.name}.{os.getpid()}.partial"
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        try:
+            self._write(staging)
+            _put_in_place(staging, folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
+        for name, network in (("encoder", self.encoder), ("quality_head", self.quality_head)):
+            weights = {
+                key: value.detach().cpu().contiguous()
+                for key, value in network.state_dict().items()
+            }
+            save_file(weights, folder / f"{name}.safetensors")
+        self.classifier.save(folder / "classifier")
+        for name, probe in self.probes.items():
+            probe.save(folder / f"probe_{name}")
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        document = {
+            "format": FORMAT,
+            "run_id": self.run_id,
+            "threshold": self.threshold,
+            "filter": self.filter.model_dump(),
+            "label_names": list(self.label_names),
+            "probes": sorted(self.probes),
+            "versions": dict(self.versions),
+            "normaliser": dict(self.normaliser),
+            "encoder": self.encoder.config.model_dump(mode="json"),
+            "quality_head": self.quality_head.config.model_dump(mode="json"),
+            "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in files},
+        }
+        (folder / "model.json").write_text(json.dumps(document, indent=2), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> PadamModel:
+        """Read a saved model, ready for inference.
+
+        Raises PadamModelError where the folder, or a file in it, is missing or damaged.
+        """
+        folder = Path(folder)
+        document = _read_document(folder)
+        try:
+            encoder = AudioEncoder(AudioEncoderConfig.model_validate(document["encoder"]))
+            encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
+            head = QualityHead(QualityHeadConfig.model_validate(document["quality_head"]))
+            head.load_state_dict(load_file(folder / "quality_head.safetensors"))
+            return cls(
+                encoder=_frozen(encoder),
+                quality_head=_frozen(head),
+                classifier=DefectClassifier.load(folder / "classifier"),
+                threshold=float(document["threshold"]),
+                label_names=tuple(document["label_names"]),
+                filter=TemporalFilter.model_validate(document["filter"]),
+                probes={
+                    name: LinearProbe.load(folder / f"probe_{name}") for name in document["probes"]
+                },
+                versions=document["versions"],
+                run_id=document["run_id"],
+                normaliser=document["normaliser"],
+            )
+        except (KeyError, TypeError, ValueError, RuntimeError, ClassifierFileError) as error:
+            raise PadamModelError(folder, f"the model cannot be read ({error})") from error
+
+
+def _frozen(network: nn.Module) -> Any:
+    return network.eval().requires_grad_(False)
+
+
+def _read_document(folder: Path) -> dict[str, Any]:
+    path = folder / "model.json"
+    if not folder.is_dir():
+        raise PadamModelError(folder, "there is no such folder, so no PADAM model")
+    if not path.is_file():
+        raise PadamModelError(folder, "no PADAM model is here (model.json is missing)")
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        written_as, files = document["format"], document["files"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PadamModelError(folder, f"model.json is damaged ({error})") from error
+    if written_as != FORMAT:
+        raise PadamModelError(folder, f"format {written_as} is not {FORMAT}, which this can read")
+    for name, digest in files.items():
+        if not (folder / name).is_file():
+            raise PadamModelError(folder, f"{name} is missing")
+        if _sha256(folder / name) != digest:
+            raise PadamModelError(folder, f"{name} is truncated or was changed")
+    return document
+
+
+def _put_in_place(staging: Path, folder: Path) -> None:
+    if not folder.exists():
+        staging.rename(folder)
+        return
+    # A folder cannot be renamed over one that holds files: step aside, and back if that fails.
+    earlier = folder.parent / f".{folder.name}.{os.getpid()}.earlier"
+    folder.rename(earlier)
+    try:
+        staging.rename(folder)
+    except OSError:
+        earlier.rename(folder)
+        raise
+    shutil.rmtree(earlier)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

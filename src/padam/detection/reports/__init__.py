@@ -1,0 +1,1 @@
+"""What a scan leaves behind: detections.json and the figure beside it."""

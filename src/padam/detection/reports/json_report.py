@@ -1,0 +1,125 @@
+"""detections.json: the verdict on one title for people and machines.
+
+The document follows `detections.schema.json` beside this module. The schema's version grows in its
+second number when fields are added, in its first when a reader must change.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import padam
+from padam.audio.media import MediaInfo
+from padam.detection.events import Event
+from padam.detection.operating_point import OperatingPoint
+from padam.detection.reports.timecode import timecode
+from padam.detection.scorers.base import Scorer
+
+SCHEMA_VERSION = "1.0"
+
+Document = dict[str, Any]
+
+
+def detections_document(
+    info: MediaInfo,
+    channels: int,
+    scorer: Scorer,
+    point: OperatingPoint,
+    scores: pd.DataFrame,
+    segments: pd.DataFrame,
+    events: Sequence[Event],
+    warnings: Sequence[str] = (),
+) -> Document:
+    """The document of a scanned title, ready for `json.dumps`.
+
+    scores: rows per segment and channel (`Scorer.score`); segments: the table of `flag_segments`;
+    channels: how many were scored, after any downmix. Scores that could not be given are null.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "padam", "version": padam.__version__},
+        "title": {
+            "file": Path(info.path).name,
+            "duration_s": _rounded(info.duration_s),
+            "sample_rate": info.sample_rate,
+            "channels": info.channels,
+            "scored_channels": channels,
+        },
+        "model": {
+            "scorer": scorer.name,
+            "version": scorer.version,
+            "run_id": scorer.run_id,
+            "segment_s": scorer.segment_s,
+            "threshold": _rounded(point.threshold),
+            "filter": {"x_s": point.filter.x_s, "y_s": point.filter.y_s},
+        },
+        "verdict": _verdict(segments, point.threshold),
+        "events": [_event(event) for event in events],
+        "segments": _segments(scores, segments),
+        "warnings": list(warnings),
+    }
+
+
+def schema() -> Document:
+    """The JSON Schema (draft 2020-12) of the document."""
+    text = files(__package__).joinpath("detections.schema.json").read_text(encoding="utf-8")
+    loaded: Document = json.loads(text)
+    return loaded
+
+
+def write_document(document: Document, path: str | Path) -> None:
+    """Write detections.json whole or not at all; the folder is made where it is missing."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _verdict(segments: pd.DataFrame, threshold: float) -> str:
+    if segments["flagged"].any():
+        return "defective"
+    # A title that nobody could judge must not read as a clean one.
+    judged = math.isfinite(threshold) and segments["score"].notna().any()
+    return "clean" if judged else "undetermined"
+
+
+def _segments(scores: pd.DataFrame, segments: pd.DataFrame) -> list[Document]:
+    by_start = {start: rows.sort_values("channel") for start, rows in scores.groupby("start_s")}
+    return [
+        {
+            "start_s": _rounded(row.start_s),
+            "end_s": _rounded(row.end_s),
+            "channel_scores": [_rounded(value) for value in by_start[row.start_s]["score"]],
+            "above_threshold": bool(row.above_threshold),
+            "flagged": bool(row.flagged),
+        }
+        for row in segments.itertuples()
+    ]
+
+
+def _event(event: Event) -> Document:
+    return {
+        "start_s": _rounded(event.start_s),
+        "end_s": _rounded(event.end_s),
+        "start_timecode": timecode(event.start_s),
+        "end_timecode": timecode(event.end_s),
+        "channels": list(event.channels),
+        "peak_score": _rounded(event.peak_score),
+        "defects": [
+            {"defect": name, "probability": _rounded(value)} for name, value in event.defects
+        ],
+    }
+
+
+def _rounded(value: float) -> float | None:
+    return round(float(value), 6) if math.isfinite(value) else None

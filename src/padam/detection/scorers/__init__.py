@@ -1,0 +1,1 @@
+"""Every system that scores titles, behind the interface of `base.Scorer`."""

@@ -1,0 +1,92 @@
+"""Scorer: the one interface of PADAM, its ablations and every baseline.
+
+A scorer takes the consecutive blocks of a title and gives one row per segment and channel. To
+evaluation and detection all scorers are alike: the greater the score, the more defective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from padam.audio import Audio
+from padam.detection.operating_point import OperatingPoint
+from padam.detection.segments import SEGMENT_S, iter_segments
+
+SEGMENT_COLUMNS = ["start_s", "end_s", "channel", "score"]
+PROBABILITY_PREFIX = "p_"
+
+BatchScore = Callable[[Audio], dict[str, npt.NDArray[np.floating]]]
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """What evaluation and detection know of a system."""
+
+    name: str
+    version: str
+    sample_rate: int
+    segment_s: float
+    run_id: str | None
+    operating_point: OperatingPoint | None
+    """The decision that belongs to the model, where it has one."""
+
+    def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
+        """Rows (start_s, end_s, channel, score[, p_<defect> …]) of a title's consecutive blocks.
+
+        Blocks are (channels, samples) at `sample_rate`, of any length. A greater score is more
+        defective; NaN where the scorer could not judge. A scorer that stands for several systems
+        which share their work adds a column `scorer`.
+        """
+        ...
+
+
+def score_in_batches(
+    blocks: Iterable[Audio],
+    sample_rate: int,
+    score_batch: BatchScore,
+    *,
+    segment_s: float = SEGMENT_S,
+    batch_segments: int = 6,
+) -> pd.DataFrame:
+    """Cut blocks into segments and score (rows, samples) of `batch_segments` segments at a time.
+
+    `score_batch` returns named columns, each (rows,); a row is one channel of one segment.
+    """
+    frames: list[pd.DataFrame] = []
+    batch = []
+    for segment in iter_segments(blocks, sample_rate, segment_s):
+        batch.append(segment)
+        if len(batch) == batch_segments:
+            frames.append(_score_rows(batch, score_batch))
+            batch = []
+    if batch:
+        frames.append(_score_rows(batch, score_batch))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=SEGMENT_COLUMNS)
+
+
+def _score_rows(batch: Sequence, score_batch: BatchScore) -> pd.DataFrame:  # type: ignore[type-arg]
+    channels = batch[0].audio.shape[0]
+    rows = np.concatenate([segment.audio for segment in batch], axis=0)
+    return pd.DataFrame(
+        {
+            "start_s": np.repeat([segment.start_s for segment in batch], channels),
+            "end_s": np.repeat([segment.end_s for segment in batch], channels),
+            "channel": np.tile(np.arange(channels), len(batch)),
+            **score_batch(rows),
+        }
+    )
+
+
+def worst_channel(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row per segment with the score of its worst channel; NaN only if no channel was scored.
+
+    Columns that tell segments apart (scorer, split, title) are kept where present.
+    """
+    keys = [name for name in ("scorer", "split", "title") if name in scores.columns]
+    keys += ["start_s", "end_s"]
+    return scores.groupby(keys, sort=False, as_index=False)["score"].max()

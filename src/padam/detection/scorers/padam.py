@@ -1,0 +1,115 @@
+"""PADAM as a scorer, and its ablations, which share the embeddings (PADAM Table 3).
+
+| system | features | decision |
+|---|---|---|
+| `feature_extractor` | mean over time of the embeddings | linear probe |
+| `quality_head` | representation r | linear probe |
+| `padam` | representation r | ν-SVM |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from padam.audio import Audio
+from padam.detection.padam_model import PadamModel
+from padam.detection.scorers.base import (
+    PROBABILITY_PREFIX,
+    SEGMENT_COLUMNS,
+    score_in_batches,
+)
+from padam.detection.segments import SEGMENT_S
+from padam.training.embedding import embed_audio, represent
+
+Embeddings = npt.NDArray[np.floating]
+Columns = dict[str, npt.NDArray[np.floating]]
+
+FEATURE_EXTRACTOR = "feature_extractor"
+QUALITY_HEAD = "quality_head"
+
+
+def mean_embedding(embeddings: Embeddings) -> npt.NDArray[np.float32]:
+    """Features of the `feature_extractor` ablation: (…, T, 384) → (…, 384)."""
+    return np.asarray(embeddings, dtype=np.float32).mean(axis=-2)
+
+
+class PadamScorer:
+    """The whole of PADAM: s in [0, 1] per segment and channel, and each defect's probability."""
+
+    name = "padam"
+    sample_rate = 16_000
+    segment_s = SEGMENT_S
+
+    def __init__(self, model: PadamModel, *, batch_segments: int = 6) -> None:
+        self.model = model
+        self.run_id = model.run_id
+        self.version = model.versions.get("model", model.run_id or "untrained")
+        self.operating_point = model.operating_point
+        self._batch_segments = batch_segments
+
+    def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
+        """Columns start_s, end_s, channel, score, p_<defect> …; see `Scorer.score`."""
+        return score_in_batches(
+            blocks, self.sample_rate, self._score_rows, batch_segments=self._batch_segments
+        )
+
+    def _score_rows(self, rows: Audio) -> Columns:
+        """Columns of the rows; NaN for a row that holds NaN or infinity, which no model can judge."""
+        finite = np.isfinite(rows).all(axis=1)
+        if finite.all():
+            return self._columns(embed_audio(self.model.encoder, rows))
+        columns = self._columns(embed_audio(self.model.encoder, np.where(finite[:, None], rows, 0)))
+        return {name: np.where(finite, values, np.nan) for name, values in columns.items()}
+
+    def _columns(self, embeddings: Embeddings) -> Columns:
+        representation = represent(self.model.quality_head, embeddings)
+        columns = {"score": np.asarray(self.model.classifier.score(representation), np.float64)}
+        with torch.inference_mode():
+            logits = self.model.quality_head.classify(torch.from_numpy(representation))
+            probabilities = torch.sigmoid(logits).numpy()
+        for index, label in enumerate(self.model.label_names):
+            columns[f"{PROBABILITY_PREFIX}{label}"] = probabilities[:, index]
+        return columns
+
+
+class PadamAblations(PadamScorer):
+    """PADAM and its ablations in one pass; rows carry the system in column `scorer`."""
+
+    name = "padam_ablations"
+
+    def __init__(self, model: PadamModel, *, batch_segments: int = 6) -> None:
+        super().__init__(model, batch_segments=batch_segments)
+        missing = {FEATURE_EXTRACTOR, QUALITY_HEAD} - set(model.probes)
+        if missing:
+            raise ValueError(
+                f"the model has no linear probe for {sorted(missing)}; run the pipeline "
+                "`defect_classifier` again, which fits them"
+            )
+
+    def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
+        """Long table with columns scorer, start_s, end_s, channel, score."""
+        systems = [FEATURE_EXTRACTOR, QUALITY_HEAD, PadamScorer.name]
+        wide = super().score(blocks)
+        parts = [
+            wide[SEGMENT_COLUMNS[:3]].assign(
+                scorer=system, score=wide[system].to_numpy(dtype=np.float64)
+            )
+            for system in systems
+            if not wide.empty
+        ]
+        columns = ["scorer", *SEGMENT_COLUMNS]
+        return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame([], columns=columns)
+
+    def _columns(self, embeddings: Embeddings) -> Columns:
+        representation = represent(self.model.quality_head, embeddings)
+        probes = self.model.probes
+        return {
+            FEATURE_EXTRACTOR: probes[FEATURE_EXTRACTOR].score(mean_embedding(embeddings)),
+            QUALITY_HEAD: probes[QUALITY_HEAD].score(representation),
+            PadamScorer.name: self.model.classifier.score(representation),
+        }

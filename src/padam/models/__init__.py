@@ -1,0 +1,1 @@
+"""Models: audio and video encoders, quality head, losses and the defect classifier."""

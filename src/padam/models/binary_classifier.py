@@ -1,0 +1,205 @@
+"""What every clean-or-defective classifier does: fit, score, threshold, save and load."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import sklearn
+import skops.io
+from sklearn.base import ClassifierMixin
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+Floats = npt.NDArray[np.float64]
+
+_ESTIMATOR_FILE = "estimator.skops"
+_DESCRIPTION_FILE = "classifier.json"
+
+
+class ClassifierFileError(Exception):
+    """A saved classifier is missing, altered, or of another kind."""
+
+
+class BinaryClassifier(ABC):
+    """Clean (0) against defective (1) on clip representations r, with the score of PADAM §4.3.
+
+    The score is s = 1/(1 + exp(-d/σ)), d the decision function and σ the root mean square of d
+    over the training set; a clip is defective where s ≥ ``threshold``.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, *, balanced: bool, threshold: float) -> None:
+        if not 0.0 < threshold < 1.0:
+            raise ValueError(f"threshold is {threshold}; it must lie between 0 and 1.")
+        self.balanced = balanced
+        self.threshold = threshold
+        self.sigma: float | None = None
+        self.training_rows = 0
+        self._pipeline: Pipeline | None = None
+
+    @property
+    @abstractmethod
+    def parameters(self) -> dict[str, Any]:
+        """What the constructor was given, without ``threshold``."""
+
+    @abstractmethod
+    def _estimator(self, labels: npt.NDArray[np.int64], weights: Floats) -> ClassifierMixin:
+        """Return the estimator to fit; ValueError where the labels do not allow it."""
+
+    def fit(
+        self,
+        r: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Fit on representations r (n, width) and labels y (n,), 1 = defective.
+
+        ``balanced`` multiplies the weights so that both classes weigh the same. Raises
+        ValueError for values that are not finite, other labels, one class only, or (ν-SVM) a ν
+        that these labels do not allow.
+        """
+        rows = check_representations(r)
+        labels = check_labels(y, len(rows))
+        if np.ptp(rows, axis=0).max() == 0.0:
+            raise ValueError(
+                f"All {len(rows)} representations are equal: the quality head has collapsed."
+            )
+        weights = training_weights(labels, sample_weight, balanced=self.balanced)
+        pipeline = make_pipeline(StandardScaler(), self._estimator(labels, weights))
+        pipeline.fit(rows, labels, **{f"{pipeline.steps[-1][0]}__sample_weight": weights})
+        decisions = pipeline.decision_function(rows)
+        sigma = float(np.sqrt(np.mean(np.square(decisions))))
+        self._pipeline, self.sigma, self.training_rows = pipeline, sigma, len(rows)
+        return self
+
+    def decision_function(self, r: npt.ArrayLike) -> Floats:
+        """Return d (n,), positive on the defective side, for representations r (n, width)."""
+        pipeline, _ = self._fitted()
+        rows = check_representations(r, width=int(pipeline.n_features_in_))
+        decisions: Floats = pipeline.decision_function(rows)
+        return decisions
+
+    def score(self, r: npt.ArrayLike) -> Floats:
+        """Return s (n,) in (0, 1), 1 = surely defective, for representations r (n, width)."""
+        _, sigma = self._fitted()
+        # tanh is the logistic function without its overflow.
+        return 0.5 * (1.0 + np.tanh(0.5 * self.decision_function(r) / sigma))
+
+    def predict(self, r: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Return 1 (defective) where the score reaches ``threshold``, else 0."""
+        return (self.score(r) >= self.threshold).astype(np.int64)
+
+    def save(self, path: str | Path) -> None:
+        """Write the folder ``path``: the estimator as skops (no pickle), the rest as JSON."""
+        pipeline, sigma = self._fitted()
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        estimator = skops.io.dumps(pipeline)
+        description = {
+            "kind": self.kind,
+            "parameters": self.parameters,
+            "sigma": sigma,
+            "threshold": self.threshold,
+            "width": int(pipeline.n_features_in_),
+            "training_rows": self.training_rows,
+            "sklearn": sklearn.__version__,
+            "estimator_sha256": hashlib.sha256(estimator).hexdigest(),
+        }
+        _write(folder / _ESTIMATOR_FILE, estimator)
+        _write(folder / _DESCRIPTION_FILE, (json.dumps(description, indent=2) + "\n").encode())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a folder written by `save`.
+
+        Raises ClassifierFileError where it is missing, altered, or of another kind.
+        """
+        folder = Path(path)
+        try:
+            description = json.loads((folder / _DESCRIPTION_FILE).read_text())
+            estimator = (folder / _ESTIMATOR_FILE).read_bytes()
+        except (OSError, ValueError) as error:
+            raise ClassifierFileError(f"{folder}: no readable classifier here ({error})") from error
+        try:
+            if description["kind"] != cls.kind:
+                raise ClassifierFileError(
+                    f"{folder}: holds a {description['kind']!r}, expected {cls.kind!r}"
+                )
+            if hashlib.sha256(estimator).hexdigest() != description["estimator_sha256"]:
+                raise ClassifierFileError(
+                    f"{folder / _ESTIMATOR_FILE}: differs from the checksum stored beside it; "
+                    "restore the file or train the classifier again"
+                )
+            classifier = cls(**description["parameters"], threshold=description["threshold"])
+            classifier.sigma = float(description["sigma"])
+            classifier.training_rows = int(description["training_rows"])
+            # No type beyond skops' own list of safe ones is trusted.
+            classifier._pipeline = skops.io.loads(estimator, trusted=[])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ClassifierFileError(f"{folder}: unusable classifier ({error})") from error
+        return classifier
+
+    def _fitted(self) -> tuple[Pipeline, float]:
+        if self._pipeline is None or self.sigma is None:
+            raise RuntimeError(f"This {type(self).__name__} is not fitted: call fit or load first.")
+        return self._pipeline, self.sigma
+
+
+def training_weights(
+    y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None, *, balanced: bool
+) -> Floats:
+    """Return a weight per row, scaled to a mean of 1, with equal class totals if ``balanced``."""
+    labels = np.asarray(y).astype(bool)
+    weights = np.ones(len(labels)) if sample_weight is None else np.array(sample_weight, float)
+    if weights.shape != labels.shape or not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(
+            f"sample_weight has shape {weights.shape} for {len(labels)} rows; expected one finite "
+            "weight ≥ 0 per row."
+        )
+    if balanced:
+        for side in (labels, ~labels):
+            weights[side] /= max(weights[side].sum(), np.finfo(float).tiny)
+    return weights / max(weights.mean(), np.finfo(float).tiny)
+
+
+def check_representations(r: npt.ArrayLike, width: int | None = None) -> Floats:
+    """Return r as (n, width) float64; ValueError where shape, width or a value is wrong."""
+    rows = np.asarray(r, dtype=np.float64)
+    if rows.ndim != 2 or (width is not None and rows.shape[1] != width):
+        raise ValueError(
+            f"Representations have shape {rows.shape}; expected (rows, {width or 'width'}): were "
+            "they made by another quality head?"
+        )
+    bad = ~np.isfinite(rows).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"{int(bad.sum())} of {len(rows)} representations are not finite, the first at row "
+            f"{int(bad.argmax())}: leave these clips out or embed them again."
+        )
+    return rows
+
+
+def check_labels(y: npt.ArrayLike, rows: int) -> npt.NDArray[np.int64]:
+    """Return labels as (rows,) of 0 and 1, both present; ValueError otherwise."""
+    labels = np.asarray(y)
+    if labels.shape != (rows,) or not np.isin(labels, (0, 1)).all():
+        raise ValueError(
+            f"Labels have shape {labels.shape} for {rows} rows and must be 0 (clean) or 1 "
+            "(defective)."
+        )
+    labels = labels.astype(np.int64)
+    if len(np.unique(labels)) < 2:
+        present = "no clips" if rows == 0 else ("clean", "defective")[labels[0]] + " clips only"
+        raise ValueError(f"The classifier needs clean and defective clips; it got {present}.")
+    return labels
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(path)

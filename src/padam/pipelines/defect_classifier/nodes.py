@@ -1,0 +1,94 @@
+"""Stage 3: the ν-SVM on representations, and the linear probes it is compared with."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.metrics import f1_score
+
+from padam.datasets.shard_jobs import fingerprint
+from padam.datasets.shards import Arrays
+from padam.detection.matching import best_threshold
+from padam.detection.scorers.padam import FEATURE_EXTRACTOR, QUALITY_HEAD, mean_embedding
+from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.figures import plot_search
+from padam.models.search import SvmSearchConfig, search_classifier
+
+
+def search_svm(
+    representations: pd.DataFrame, storage: optuna.storages.RDBStorage, config: SvmSearchConfig
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Search ν and γ on the training clips, scored on the validation clips' sources."""
+    train, validation = (rows_of(representations, split) for split in ("train", "validation"))
+    data = [array.tobytes() for array in (*train, *validation)]
+    result = search_classifier(
+        *train,
+        *validation,
+        config,
+        storage=storage,
+        # A study of other data is another study; the same data goes on where it was stopped.
+        study_name=f"svm-{fingerprint(config, *data)}",
+    )
+    return result.trials, result.best_params
+
+
+def fit_classifier(
+    representations: pd.DataFrame, best: dict[str, float], config: SvmSearchConfig
+) -> DefectClassifier:
+    """Fit the ν-SVM with the best parameters; its threshold is the best on validation clips."""
+    classifier = DefectClassifier(best["nu"], best["gamma"], balanced=config.balanced)
+    classifier.fit(*rows_of(representations, "train"))
+    rows, labels = rows_of(representations, "validation")
+    classifier.threshold = best_threshold(classifier.score(rows), labels.astype(bool))
+    return classifier
+
+
+def fit_probes(representations: pd.DataFrame, embeddings: Arrays) -> dict[str, LinearProbe]:
+    """Fit the ablations of PADAM's Table 3: stage 1 and stage 2, each with a linear probe."""
+    train = representations[representations["split"] == "train"]
+    pooled = [
+        mean_embedding(embeddings[f"{row.clip_id}.{row.side}"][row.channel])
+        for row in train.itertuples()
+    ]
+    labels = train["defective"].to_numpy(dtype=np.int64)
+    return {
+        FEATURE_EXTRACTOR: LinearProbe().fit(np.stack(pooled), labels),
+        QUALITY_HEAD: LinearProbe().fit(np.stack(train["representation"].tolist()), labels),
+    }
+
+
+def summarise_classifier(
+    representations: pd.DataFrame,
+    classifier: DefectClassifier,
+    trials: pd.DataFrame,
+) -> tuple[dict[str, Any], Figure]:
+    """Return the outcome of the search, and a figure of it."""
+    rows, labels = rows_of(representations, "validation")
+    summary = {
+        "nu": classifier.nu,
+        "gamma": classifier.gamma,
+        "sigma": classifier.sigma,
+        "threshold": classifier.threshold,
+        "trials": len(trials),
+        "pruned": int((trials["state"] == "pruned").sum()),
+        "search_f1": float(trials["f1"].max()),
+        "f1": float(f1_score(labels, classifier.predict(rows), zero_division=0.0)),
+    }
+    return summary, plot_search(trials)
+
+
+def rows_of(
+    representations: pd.DataFrame, split: str
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """Return a split's representations (n, width) and labels (n,), 1 = defective."""
+    chosen = representations[representations["split"] == split]
+    if chosen.empty:
+        raise ValueError(
+            f"No clip is in the split '{split}': add sources, or raise its share in "
+            "params:synthesis.split."
+        )
+    rows = np.stack(chosen["representation"].tolist())
+    return rows, chosen["defective"].to_numpy(dtype=np.int64)

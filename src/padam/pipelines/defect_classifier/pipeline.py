@@ -1,0 +1,45 @@
+"""Representations → search of ν and γ → ν-SVM, with the ablations' linear probes."""
+
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from padam.pipelines.defect_classifier import nodes
+
+
+def create_pipeline(**_: Any) -> Pipeline:
+    """Return the pipeline of stage 3 (PADAM §4.3)."""
+    return Pipeline(
+        [
+            Node(
+                func=nodes.search_svm,
+                inputs=[
+                    "clip_representations",
+                    "svm_search_storage",
+                    "params:defect_classifier.search",
+                ],
+                outputs=["svm_trials", "svm_best"],
+                name="search_svm",
+            ),
+            Node(
+                func=nodes.fit_classifier,
+                inputs=["clip_representations", "svm_best", "params:defect_classifier.search"],
+                outputs="defect_classifier",
+                name="fit_classifier",
+            ),
+            Node(
+                func=nodes.fit_probes,
+                inputs=["clip_representations", "embeddings"],
+                outputs="ablation_probes",
+                name="fit_probes",
+            ),
+            Node(
+                func=nodes.summarise_classifier,
+                inputs=["clip_representations", "defect_classifier", "svm_trials"],
+                outputs=["defect_classifier_summary", "defect_classifier_figure"],
+                name="summarise_classifier",
+            ),
+        ],
+        namespace="stage_3_defect_classifier",
+        prefix_datasets_with_namespace=False,
+    )

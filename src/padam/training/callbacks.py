@@ -1,0 +1,129 @@
+"""What watches a training: the curve, the progress, the divergence check."""
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as pl
+from torch import Tensor
+from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
+
+LOG_INTERVAL_S = 60.0
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+class History(pl.Callback):
+    """Keeps every logged metric with its step, across interruptions too."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, str, float]] = []
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Record the training metrics of one step."""
+        self._record(trainer, "train_")
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Record the validation metrics."""
+        self._record(trainer, "validation_")
+
+    def _record(self, trainer: pl.Trainer, prefix: str) -> None:
+        for name, value in trainer.callback_metrics.items():
+            if name.startswith(prefix) and math.isfinite(value):
+                self.rows.append((trainer.global_step, name, float(value)))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the curve so far, for the checkpoint."""
+        return {"rows": [list(row) for row in self.rows]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the curve up again."""
+        self.rows = [(int(s), str(m), float(v)) for s, m, v in state_dict["rows"]]
+
+    def frame(self) -> pd.DataFrame:
+        """Return the curve as a table of step, metric, value."""
+        table = pd.DataFrame(self.rows, columns=["step", "metric", "value"])
+        return table.astype({"step": "int64", "metric": "str", "value": "float64"})
+
+
+class Progress(pl.Callback):
+    """A bar on a terminal; elsewhere a log line a minute, with rate and time left."""
+
+    def __init__(self, stage: str, steps: int) -> None:
+        self._stage = stage
+        self._steps = steps
+        self._bar: tqdm[Any] | None = None
+        self._started = self._spoke = 0.0
+        self._first_step = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say what begins, and where."""
+        self._first_step = trainer.global_step
+        self._started = self._spoke = time.monotonic()
+        if sys.stderr.isatty():
+            self._bar = tqdm(
+                total=self._steps, initial=self._first_step, desc=self._stage, unit="step"
+            )
+        else:
+            logger.info(
+                "%s: training from step %d to %d.", self._stage, self._first_step, self._steps
+            )
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Move the bar, or speak when a minute has passed."""
+        loss = float(trainer.callback_metrics.get("train_loss", math.nan))
+        if self._bar is not None:
+            self._bar.update(1)
+            self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            return
+        now = time.monotonic()
+        if now - self._spoke < LOG_INTERVAL_S:
+            return
+        self._spoke = now
+        rate = (trainer.global_step - self._first_step) / (now - self._started)
+        left_s = (self._steps - trainer.global_step) / rate
+        logger.info(
+            "%s: step %d of %d, loss %.3f, %.2f steps/s, %.0f s left.",
+            *(self._stage, trainer.global_step, self._steps, loss, rate, left_s),
+        )
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Close the bar, also after an error."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def check_finite(loss: Tensor, step: int, learning_rate: float) -> None:
+    """Raise TrainingDivergedError as soon as a loss is not finite.
+
+    A NaN would go through the optimiser into every weight, and the run would end hours later with
+    a model of NaN.
+    """
+    if not math.isfinite(float(loss.detach())):
+        raise TrainingDivergedError(
+            f"The loss is {float(loss.detach())} at step {step} (learning rate "
+            f"{learning_rate:.2g}): lower max_lr or gradient_clip, or look for NaN in the data."
+        )

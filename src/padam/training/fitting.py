@@ -1,0 +1,235 @@
+"""One training loop for both stages: seeded by step, resumable, logged."""
+
+import hashlib
+import json
+import logging
+import pickle
+import signal
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from padam.training.callbacks import History, Progress
+from padam.training.logger import active_mlflow_logger
+
+logger = logging.getLogger(__name__)
+
+Batch = dict[str, torch.Tensor]
+"""Named tensors whose first axis is the batch."""
+
+LAST_CHECKPOINT = "last.ckpt"
+_FINGERPRINT = "fingerprint"
+
+
+class FitConfig(BaseModel):
+    """How long and on what a stage is trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(200, ge=1)
+    validate_every: int = Field(50, ge=1, description="steps between validations and checkpoints")
+    gradient_clip: float = Field(1.0, gt=0)
+    seed: int = Field(0, ge=0)
+    accelerator: str = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+class StepBatches(IterableDataset[Batch]):
+    """The batches of the steps up to the next validation, each drawn from its step number alone.
+
+    The order of the data is then the same after an interruption as without one.
+    """
+
+    def __init__(
+        self, draw: Callable[[int], Batch], next_step: Callable[[], int], config: FitConfig
+    ) -> None:
+        self._draw = draw
+        self._next_step = next_step
+        self._config = config
+
+    def __iter__(self) -> Iterator[Batch]:
+        first = self._next_step()
+        until = min(first + self._config.validate_every, self._config.steps)
+        return (self._draw(step) for step in range(first, until))
+
+
+class FixedBatches(Dataset[Batch]):
+    """The same batches at every validation."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self._batches = batches
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._batches[index]
+
+
+class _StepSeed(pl.Callback):
+    """Seeds dropout by (seed, step), so that a resumed run draws what an undisturbed one does."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        torch.manual_seed(_mix(self._seed, trainer.global_step))
+
+
+class _Fingerprint(pl.Callback):
+    """Marks a checkpoint with the configuration and data it belongs to."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint[_FINGERPRINT] = self._fingerprint
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch inside the block and give the caller's random state back after it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(_mix(seed, -1))
+        yield
+
+
+def _mix(seed: int, step: int) -> int:
+    digest = hashlib.sha256(f"{seed}:{step}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def fingerprint(config: BaseModel, data: object) -> str:
+    """Return a digest of a configuration and of a JSON-able description of the data."""
+    text = json.dumps([config.model_dump(mode="json"), data], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def fit(
+    module: pl.LightningModule,
+    draw_batch: Callable[[int], Batch],
+    validation: Sequence[Batch],
+    config: FitConfig,
+    *,
+    stage: str,
+    checkpoint_dir: Path,
+    fingerprint: str,
+    callbacks: Sequence[pl.Callback] = (),
+) -> pd.DataFrame:
+    """Train a module in place and return its curve as a table of step, metric, value.
+
+    `draw_batch(step)` must depend on the step alone. The run is saved to
+    `checkpoint_dir/last.ckpt` at every validation and goes on from there after an interruption,
+    exactly; the file is removed when the training has ended, so that the next run starts anew.
+
+    Raises:
+        TrainingDivergedError: the loss is not finite.
+    """
+    history = History()
+    trainer = pl.Trainer(
+        accelerator=config.accelerator,
+        devices=1,
+        precision=config.precision,
+        max_epochs=-(-config.steps // config.validate_every),
+        gradient_clip_val=config.gradient_clip,
+        num_sanity_val_steps=0,
+        log_every_n_steps=max(1, min(50, config.steps // 50)),
+        logger=active_mlflow_logger(stage) or False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=checkpoint_dir,
+        callbacks=[
+            _StepSeed(config.seed),
+            _Fingerprint(fingerprint),
+            history,
+            Progress(stage, config.steps),
+            *callbacks,
+            # Last, so that the checkpoint holds what the others learned in this epoch.
+            ModelCheckpoint(
+                checkpoint_dir,
+                save_last=True,
+                save_top_k=0,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,
+            ),
+        ],
+    )
+    batches = StepBatches(draw_batch, lambda: trainer.global_step, config)
+    with seeded(config.seed), _quiet_lightning(), _plain_interrupt():
+        trainer.fit(
+            module,
+            DataLoader(batches, batch_size=None),
+            DataLoader(FixedBatches(validation), batch_size=None) if validation else None,
+            ckpt_path=_resumable(checkpoint_dir / LAST_CHECKPOINT, fingerprint),
+            weights_only=True,
+        )
+    (checkpoint_dir / LAST_CHECKPOINT).unlink(missing_ok=True)
+    return history.frame()
+
+
+def first_and_last(history: pd.DataFrame, metric: str) -> tuple[float, float]:
+    """Return a metric's mean over the first and over the last twentieth of its values."""
+    values = history.loc[history["metric"] == metric, "value"].to_numpy()
+    share = max(1, len(values) // 20)
+    return float(values[:share].mean()), float(values[-share:].mean())
+
+
+def last_values(history: pd.DataFrame, prefix: str) -> dict[str, float]:
+    """Return the last value of each metric whose name starts with `prefix`."""
+    rows = history[history["metric"].str.startswith(prefix)]
+    return {str(name): float(value) for name, value in rows.groupby("metric")["value"].last().items()}
+
+
+def _resumable(path: Path, expected: str) -> Path | None:
+    if not path.is_file():
+        return None
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        found = checkpoint[_FINGERPRINT]
+    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        logger.warning("%s cannot be read (%s): training starts afresh.", path, error)
+        return None
+    if found != expected:
+        logger.info("%s is of another configuration or data: training starts afresh.", path)
+        return None
+    logger.info("Training goes on from %s, step %d.", path, checkpoint["global_step"])
+    return path
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's banner and its advice on worker counts off the screen."""
+    banner = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = banner.level
+    banner.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
+            yield
+    finally:
+        banner.setLevel(level)
+
+
+@contextmanager
+def _plain_interrupt() -> Iterator[None]:
+    """Give Ctrl-C back as KeyboardInterrupt: Lightning would exit and ignore the next one."""
+    try:
+        yield
+    except SystemExit as error:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from error

@@ -1,0 +1,77 @@
+"""A tiny PADAM model, a stand-in scorer, and media of known content."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from padam.audio.media import write_flac
+from padam.defects.registry import DEFECT_NAMES
+from padam.detection.operating_point import OperatingPoint
+from padam.detection.padam_model import PadamModel
+from padam.detection.scorers.base import score_in_batches
+from padam.detection.temporal_filter import TemporalFilter
+from padam.models.audio_encoder import AudioEncoder, AudioEncoderConfig
+from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.quality_head import QualityHead, QualityHeadConfig
+
+RATE = 16_000
+
+
+class LoudnessScorer:
+    """Stands for any scorer: the score is the segment's peak; NaN for digital silence."""
+
+    name = "loudness"
+    version = "1"
+    sample_rate = RATE
+    segment_s = 10.0
+    run_id = None
+
+    def __init__(self, operating_point: OperatingPoint | None = None) -> None:
+        self.operating_point = operating_point
+
+    def score(self, blocks: Iterable[np.ndarray]) -> pd.DataFrame:
+        def peaks(rows):
+            values = np.abs(rows).max(axis=1).astype(np.float64)
+            return {"score": np.where(values > 0, values, np.nan)}
+
+        return score_in_batches(blocks, self.sample_rate, peaks, batch_segments=4)
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> PadamModel:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+
+    def features(width):
+        return (rng.standard_normal((60, width)) + y[:, None]).astype(np.float32)
+
+    return PadamModel(
+        encoder=AudioEncoder(AudioEncoderConfig(depth=1, heads=1, width=16)).eval(),
+        quality_head=QualityHead(QualityHeadConfig(hidden_width=24)).eval(),
+        classifier=DefectClassifier(nu=0.3, gamma=0.05).fit(features(24), y),
+        threshold=0.6,
+        label_names=DEFECT_NAMES,
+        filter=TemporalFilter(x_s=10, y_s=20),
+        probes={
+            "feature_extractor": LinearProbe().fit(features(384), y),
+            "quality_head": LinearProbe().fit(features(24), y),
+        },
+        versions={"model": "2026-01-01T00.00.00.000Z"},
+        run_id="0123abcd",
+        normaliser={"pesq": [2.5, 0.7]},
+    )
+
+
+@pytest.fixture(scope="session")
+def loud_title(tmp_path_factory):
+    """35 s of stereo: quiet, but loud on the right from 12 to 18 s."""
+    audio = np.full((2, 35 * RATE), 0.1, dtype=np.float32)
+    audio *= np.sin(2 * np.pi * 440 * np.arange(35 * RATE) / RATE).astype(np.float32)
+    audio[1, 12 * RATE : 18 * RATE] *= 8
+    path = tmp_path_factory.mktemp("media") / "loud.flac"
+    write_flac(path, audio, RATE)
+    return path

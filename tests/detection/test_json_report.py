@@ -1,0 +1,91 @@
+"""detections.json: its schema, its timecodes, and what it never says."""
+
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+
+from padam.detection.operating_point import OperatingPoint
+from padam.detection.reports.json_report import schema, write_document
+from padam.detection.reports.timecode import timecode
+from padam.detection.scan import scan_title
+from padam.detection.temporal_filter import TemporalFilter
+
+from .conftest import LoudnessScorer
+
+
+@pytest.fixture
+def document(loud_title):
+    return scan_title(loud_title, LoudnessScorer(OperatingPoint(0.5, TemporalFilter())))
+
+
+def test_the_schema_is_a_schema_and_describes_every_field():
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+    def undescribed(node, path=""):
+        for name, child in node.get("properties", {}).items():
+            if "description" not in child:
+                yield f"{path}/{name}"
+            yield from undescribed(child, f"{path}/{name}")
+            yield from undescribed(child.get("items", {}), f"{path}/{name}[]")
+
+    assert list(undescribed(schema())) == []
+
+
+def test_a_document_follows_the_schema(document):
+    jsonschema.validate(document, schema(), jsonschema.Draft202012Validator)
+
+
+def test_a_document_of_padam_follows_the_schema(tiny_model, loud_title):
+    padam = scan_title(loud_title, tiny_model.scorer())
+    jsonschema.validate(padam, schema(), jsonschema.Draft202012Validator)
+    assert padam["model"]["run_id"] == "0123abcd"
+    assert padam["model"]["threshold"] == 0.6
+    assert padam["model"]["filter"] == {"x_s": 10, "y_s": 20}
+    assert "/" not in padam["title"]["file"]
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda d: d.update(verdict="fine"),
+        lambda d: d.pop("events"),
+        lambda d: d["events"][0].update(start_timecode="1:2:3"),
+        lambda d: d["segments"][0].update(extra=1),
+    ],
+)
+def test_the_schema_refuses_what_is_wrong(document, break_it):
+    broken = json.loads(json.dumps(document))
+    break_it(broken)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, schema())
+
+
+@pytest.mark.parametrize(
+    ("time_s", "expected"),
+    [
+        (0, "00:00:00.000"),
+        (59.9996, "00:01:00.000"),
+        (3723.0625, "01:02:03.062"),
+        (360_000, "100:00:00.000"),
+    ],
+)
+def test_timecodes(time_s, expected):
+    assert timecode(time_s) == expected
+
+
+def test_a_time_before_the_title_is_refused():
+    with pytest.raises(ValueError, match="-1"):
+        timecode(-1)
+
+
+def test_writing_is_whole_and_round_trips(document, tmp_path):
+    path = tmp_path / "new" / "detections.json"
+    write_document(document, path)
+    assert json.loads(path.read_text()) == document
+    document["events"][0]["peak_score"] = np.nan
+    with pytest.raises(ValueError, match="JSON"):
+        write_document(document, path)
+    assert json.loads(path.read_text())["events"][0]["peak_score"] is not None
+    assert [p.name for p in path.parent.iterdir()] == ["detections.json"]

@@ -1,0 +1,82 @@
+"""PADAM and its ablations as scorers."""
+
+import numpy as np
+import pytest
+
+from padam.detection.padam_model import PadamModel
+from padam.detection.scorers.base import SEGMENT_COLUMNS, Scorer, worst_channel
+from padam.detection.scorers.padam import PadamAblations, mean_embedding
+from padam.training.embedding import embed_audio, represent
+
+RATE = 16_000
+AUDIO = np.random.default_rng(5).standard_normal((2, 25 * RATE)).astype(np.float32) / 10
+
+
+def test_one_row_per_segment_and_channel_with_probabilities(tiny_model):
+    scorer = tiny_model.scorer()
+    assert isinstance(scorer, Scorer)
+    scores = scorer.score([AUDIO])
+    assert list(scores.columns[:4]) == SEGMENT_COLUMNS
+    assert [name for name in scores if name.startswith("p_")] == [
+        f"p_{label}" for label in tiny_model.label_names
+    ]
+    assert len(scores) == 3 * 2
+    values = scores.drop(columns=["start_s", "end_s", "channel"]).to_numpy(dtype=float)
+    assert ((values >= 0) & (values <= 1)).all()
+
+
+def test_scores_are_those_of_the_three_stages_one_by_one(tiny_model):
+    scores = tiny_model.scorer().score([AUDIO[:, : 10 * RATE]])
+    r = represent(tiny_model.quality_head, embed_audio(tiny_model.encoder, AUDIO[:, : 10 * RATE]))
+    np.testing.assert_allclose(scores["score"], tiny_model.classifier.score(r), atol=1e-6)
+
+
+def test_blocks_do_not_matter(tiny_model):
+    whole = tiny_model.scorer().score([AUDIO])
+    pieces = tiny_model.scorer().score(np.array_split(AUDIO, 7, axis=1))
+    np.testing.assert_allclose(whole.to_numpy(float), pieces.to_numpy(float), atol=1e-5)
+
+
+def test_swapped_channels_swap_their_scores(tiny_model):
+    scores = tiny_model.scorer().score([AUDIO])
+    swapped = tiny_model.scorer().score([AUDIO[::-1].copy()])
+    np.testing.assert_allclose(
+        scores.loc[scores["channel"] == 0, "score"],
+        swapped.loc[swapped["channel"] == 1, "score"],
+        atol=1e-5,
+    )
+
+
+def test_audio_that_is_not_finite_is_left_unscored(tiny_model):
+    broken = AUDIO.copy()
+    broken[0, 3] = np.nan
+    scores = tiny_model.scorer().score([broken])
+    assert scores["score"].isna().tolist() == [True] + 5 * [False]
+    assert scores["p_hum"].isna().sum() == 1
+
+
+def test_silence_and_an_empty_title(tiny_model):
+    silent = tiny_model.scorer().score([np.zeros((1, 10 * RATE), np.float32)])
+    assert np.isfinite(silent["score"]).all()
+    assert tiny_model.scorer().score([]).empty
+
+
+def test_ablations_hold_the_same_padam_scores_and_their_probes(tiny_model):
+    scorer = PadamAblations(tiny_model)
+    table = scorer.score([AUDIO])
+    assert table["scorer"].unique().tolist() == ["feature_extractor", "quality_head", "padam"]
+    padam = table.loc[table["scorer"] == "padam", "score"]
+    np.testing.assert_allclose(padam, tiny_model.scorer().score([AUDIO])["score"], atol=1e-5)
+    first = embed_audio(tiny_model.encoder, AUDIO[:, : 10 * RATE])
+    expected = tiny_model.probes["feature_extractor"].score(mean_embedding(first))
+    np.testing.assert_allclose(table["score"].iloc[:2], expected, atol=1e-5)
+    assert len(worst_channel(table)) == 3 * 3
+    assert scorer.score([]).empty
+
+
+def test_ablations_need_their_probes(tiny_model):
+    bare = PadamModel(
+        tiny_model.encoder, tiny_model.quality_head, tiny_model.classifier, 0.5, ("hum",)
+    )
+    with pytest.raises(ValueError, match="no linear probe for"):
+        PadamAblations(bare)

@@ -1,0 +1,185 @@
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
+
+from padam.models import search
+from padam.models.defect_classifier import DefectClassifier
+from padam.models.search import SvmSearchConfig, search_classifier
+from tests.models.conftest import Rows, ring_and_core
+
+POINT = ["state", "nu", "gamma", "f1"]
+
+
+@pytest.fixture
+def data(separable: Rows, held_out: Rows) -> tuple[np.ndarray, ...]:
+    return (*separable, *held_out)
+
+
+def same_points(a: pd.DataFrame, b: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(a[POINT], b[POINT])
+
+
+def test_finds_parameters_that_separate(data: tuple[np.ndarray, ...]) -> None:
+    config = SvmSearchConfig(trials=12, seed=3)
+    trials, best = search_classifier(*data, config)
+    assert len(trials) == 12
+    assert trials["nu"].between(0.05, 0.9).all()
+    assert trials["gamma"].between(1e-5, 1e-1).all()
+    assert trials["f1"].max() > 0.95
+    assert set(best) == {"nu", "gamma"}
+    row = trials.loc[trials["f1"].idxmax()]
+    assert (best["nu"], best["gamma"]) == (row["nu"], row["gamma"])
+    assert (DefectClassifier(**best).fit(*data[:2]).predict(data[2]) == data[3]).mean() > 0.95
+
+
+def test_points_are_drawn_evenly_in_the_logarithm() -> None:
+    config = SvmSearchConfig()
+    study = optuna.create_study()
+    points = [search._draw(study, config, index).params for index in range(200)]
+    for name in ("nu", "gamma"):
+        low, high = getattr(config, f"{name}_min"), getattr(config, f"{name}_max")
+        place = [np.log(p[name] / low) / np.log(high / low) for p in points]
+        assert np.mean(place) == pytest.approx(0.5, abs=0.07)
+        assert np.std(place) == pytest.approx(12**-0.5, abs=0.04)
+
+
+def test_same_seed_same_search(data: tuple[np.ndarray, ...]) -> None:
+    first, again = (search_classifier(*data, SvmSearchConfig(trials=3, seed=1)) for _ in range(2))
+    other = search_classifier(*data, SvmSearchConfig(trials=3, seed=2))
+    same_points(first.trials, again.trials)
+    assert not np.allclose(first.trials["nu"], other.trials["nu"])
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_interrupted_search_goes_on_where_it_stopped(
+    kind: str, data: tuple[np.ndarray, ...], tmp_path: Path
+) -> None:
+    undisturbed = search_classifier(*data, SvmSearchConfig(trials=5))
+    storage = (
+        optuna.storages.InMemoryStorage()
+        if kind == "memory"
+        else f"sqlite:///{tmp_path / 'optuna.db'}"
+    )
+
+    def stop_at_second(trial: FrozenTrial) -> None:
+        if trial.number == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search_classifier(
+            *data, SvmSearchConfig(trials=5), storage=storage, on_trial=stop_at_second
+        )
+    # A trial that a killed run left behind must not shift the points that follow.
+    optuna.load_study(study_name="defect_classifier", storage=storage).ask()
+    run: list[FrozenTrial] = []
+    resumed = search_classifier(
+        *data, SvmSearchConfig(trials=5), storage=storage, on_trial=run.append
+    )
+    assert len(run) == 3
+    same_points(resumed.trials, undisturbed.trials)
+    assert resumed.best_params == undisturbed.best_params
+    search_classifier(*data, SvmSearchConfig(trials=5), storage=storage, on_trial=run.append)
+    assert len(run) == 3
+
+
+def test_longer_search_keeps_its_first_trials(data: tuple[np.ndarray, ...]) -> None:
+    storage = optuna.storages.InMemoryStorage()
+    short = search_classifier(*data, SvmSearchConfig(trials=2), storage=storage)
+    longer = search_classifier(*data, SvmSearchConfig(trials=4), storage=storage)
+    same_points(longer.trials.iloc[:2], short.trials)
+
+
+def test_callback_sees_every_finished_trial(data: tuple[np.ndarray, ...]) -> None:
+    seen: list[FrozenTrial] = []
+    trials, _ = search_classifier(*data, SvmSearchConfig(trials=3), on_trial=seen.append)
+    assert [trial.value for trial in seen] == trials["f1"].tolist()
+    assert all(trial.state == TrialState.COMPLETE for trial in seen)
+
+
+def test_infeasible_nu_is_pruned_before_the_fit(held_out: Rows) -> None:
+    rows, y = ring_and_core(seed=0)
+    few = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:6]]
+    config = SvmSearchConfig(trials=12, balanced=False)
+    trials, best = search_classifier(rows[few], y[few], *held_out, config)
+    bound = 2 * 6 / 66
+    assert ((trials["nu"] > bound) == (trials["state"] == "pruned")).all()
+    assert trials.loc[trials["state"] == "pruned", "reason"].str.contains("feasible").all()
+    assert best["nu"] <= bound
+
+
+def test_no_feasible_point_at_all_says_what_to_change(held_out: Rows) -> None:
+    rows, y = ring_and_core(seed=0)
+    few = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:1]]
+    config = SvmSearchConfig(trials=2, balanced=False, nu_min=0.3)
+    with pytest.raises(ValueError, match=r"None of the 2 trials succeeded.*nu_max"):
+        search_classifier(rows[few], y[few], *held_out, config)
+
+
+def test_fits_in_a_child_process_agree_with_fits_in_this_one(
+    data: tuple[np.ndarray, ...],
+) -> None:
+    here = search_classifier(*data, SvmSearchConfig(trials=3))
+    child = search_classifier(*data, SvmSearchConfig(trials=3, trial_timeout_s=500))
+    same_points(child.trials, here.trials)
+
+
+def test_fit_over_its_time_is_abandoned(data: tuple[np.ndarray, ...]) -> None:
+    # No fit crosses to another process and back within a microsecond.
+    storage = optuna.storages.InMemoryStorage()
+    hasty = SvmSearchConfig(trials=1, trial_timeout_s=1e-6)
+    with pytest.raises(ValueError, match=r"took more than 1e-06 s.*raise trial_timeout_s"):
+        search_classifier(*data, hasty, storage=storage)
+    patient = SvmSearchConfig(trials=2, trial_timeout_s=500)
+    trials, _ = search_classifier(*data, patient, storage=storage)
+    assert trials["state"].tolist() == ["pruned", "complete"]
+
+
+def test_subset_keeps_the_proportion_of_labels() -> None:
+    y = np.r_[np.zeros(90), np.ones(10)].astype(np.int64)
+    rows = np.arange(100.0)[:, None]
+    for max_rows in (10, 50, 99):
+        kept, labels = search._subset(rows, y, SvmSearchConfig(max_rows=max_rows))
+        assert len(kept) == pytest.approx(max_rows, abs=1)
+        assert labels.sum() == round(max_rows / 10)
+        np.testing.assert_array_equal(y[kept[:, 0].astype(int)], labels)
+
+
+def test_study_of_other_data_or_ranges_is_refused(data: tuple[np.ndarray, ...]) -> None:
+    storage = optuna.storages.InMemoryStorage()
+    search_classifier(*data, SvmSearchConfig(trials=1), storage=storage)
+    with pytest.raises(ValueError, match="Choose another study name"):
+        search_classifier(data[0] + 1, *data[1:], SvmSearchConfig(trials=2), storage=storage)
+    with pytest.raises(ValueError, match="Choose another study name"):
+        search_classifier(*data, SvmSearchConfig(trials=2, nu_max=0.5), storage=storage)
+    search_classifier(
+        data[0] + 1, *data[1:], SvmSearchConfig(trials=1), storage=storage, study_name="other"
+    )
+
+
+def test_bad_data_is_refused_before_a_study_exists(data: tuple[np.ndarray, ...]) -> None:
+    storage = optuna.storages.InMemoryStorage()
+    r_train, y_train, r_val, y_val = data
+    broken = r_val.copy()
+    broken[0] = np.nan
+    for arguments, message in (
+        ((r_train, y_train, broken, y_val), "not finite"),
+        ((r_train, y_train, r_val[:, :3], y_val), "expected \\(rows, 6\\)"),
+        ((r_train, np.ones(120), r_val, y_val), "defective clips only"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            search_classifier(*arguments, SvmSearchConfig(trials=1), storage=storage)
+    assert optuna.get_all_study_names(storage) == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"trials": 0}, {"nu_max": 1.2}, {"nu_min": 0.5, "nu_max": 0.4}, {"trial_timeout_s": 0}],
+)
+def test_bad_config_is_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        SvmSearchConfig(**bad)
