@@ -19,6 +19,8 @@ CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
+    # An environment states only what differs, down to the single constant.
+    "merge_strategy": {"parameters": "soft", "mlflow": "soft"},
     "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
     # A relative path would follow the working directory, and a notebook make a second database.
     "custom_resolvers": {"project_path": lambda path: str(Path(PROJECT_PATH) / path)},

@@ -11,7 +11,9 @@ from scipy import signal
 from padam.audio import Audio
 
 
-def programme(rate: int = 48000, duration_s: float = 2.0, channels: int = 2, seed: int = 1) -> Audio:
+def programme(
+    rate: int = 48000, duration_s: float = 2.0, channels: int = 2, seed: int = 1
+) -> Audio:
     """Broadband sound with beats and a knock: nothing in it repeats, so that a lag is unique."""
     count = round(rate * duration_s)
     rng = np.random.default_rng(seed)

@@ -174,9 +174,7 @@ def test_noise_repeats_with_its_seed_and_only_with_it(codec):
 def test_noise_within_a_span_leaves_the_rest(codec):
     audio = programme()
     settings = CodecSettings(codec=codec, bitrate_kbps=64)
-    noise = filter_span(
-        noise_bitstream_filter(codec, 50, None, 1), packet_span(settings, 0.8, 0.4)
-    )
+    noise = filter_span(noise_bitstream_filter(codec, 50, None, 1), packet_span(settings, 0.8, 0.4))
     clean, damaged = round_trip(audio, 48000, settings), round_trip(audio, 48000, settings, noise)
     error = np.abs(clean - damaged).max(axis=0)
     assert error[: round(0.7 * 48000)].max() == 0

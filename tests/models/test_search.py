@@ -1,3 +1,5 @@
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -128,15 +130,27 @@ def test_fits_in_a_child_process_agree_with_fits_in_this_one(
     same_points(child.trials, here.trials)
 
 
-def test_fit_over_its_time_is_abandoned(data: tuple[np.ndarray, ...]) -> None:
-    # No fit crosses to another process and back within a microsecond.
+def test_fit_that_hangs_is_abandoned_and_the_search_goes_on(
+    data: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage = optuna.storages.InMemoryStorage()
-    hasty = SvmSearchConfig(trials=1, trial_timeout_s=1e-6)
-    with pytest.raises(ValueError, match=r"took more than 1e-06 s.*raise trial_timeout_s"):
-        search_classifier(*data, hasty, storage=storage)
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "fit_f1", lambda *_: time.sleep(3600))
+        with pytest.raises(ValueError, match=r"took more than 0\.1 s.*raise trial_timeout_s"):
+            search_classifier(
+                *data, SvmSearchConfig(trials=1, trial_timeout_s=0.1), storage=storage
+            )
     patient = SvmSearchConfig(trials=2, trial_timeout_s=500)
     trials, _ = search_classifier(*data, patient, storage=storage)
     assert trials["state"].tolist() == ["pruned", "complete"]
+
+
+def test_dying_child_prunes_its_trial(
+    data: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "fit_f1", lambda *_: os._exit(1))
+    with pytest.raises(ValueError, match="None of the 2 trials succeeded"):
+        search_classifier(*data, SvmSearchConfig(trials=2, trial_timeout_s=500))
 
 
 def test_subset_keeps_the_proportion_of_labels() -> None:

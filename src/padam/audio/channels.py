@@ -48,12 +48,14 @@ def remix(audio: Audio, channels: int, layout: Sequence[str] | None = None) -> A
     """Bring audio to 1 or 2 channels; the same count comes back as it is.
 
     Surround folds into stereo after ITU-R BS.775, without the LFE; the sum may pass 1. `layout`
-    names the channels (`FL`, `FR`, `FC`, …), FFmpeg's usual layout of that count by default.
-    Raises ValueError for another target count.
+    names the channels (`FL`, `FR`, `FC`, …); where it names none that is known, FFmpeg's usual
+    layout of that count holds. Raises ValueError for another target count.
     """
     if audio.shape[0] == channels:
         return audio
-    matrix = mixing_matrix(layout or default_layout(audio.shape[0]), channels)
+    if layout is None or not any(name in _STEREO_GAINS for name in layout):
+        layout = default_layout(audio.shape[0])
+    matrix = mixing_matrix(layout, channels)
     return np.asarray(matrix @ audio, dtype=np.float32)
 
 

@@ -152,11 +152,13 @@ def _seek(container: InputContainer, stream: AudioStream, time_s: float) -> bool
 
 def _snap(stamped: int, grid: tuple[int, int] | None, frame: AudioFrame, rate: int) -> int:
     """Put a position whose timestamp was rounded to milliseconds back on the grid of frames."""
-    if grid is None or frame.samples != grid[1]:
+    if grid is None:
         return stamped
     origin, length = grid
-    nearest = origin + round((stamped - origin) / length) * length
-    return nearest if abs(nearest - stamped) <= _COARSE_TICK_S * rate else stamped
+    # the end, since the first frame after a seek may come with its head cut off
+    end = stamped + frame.samples
+    nearest = origin + round((end - origin) / length) * length
+    return nearest - frame.samples if abs(nearest - end) <= _COARSE_TICK_S * rate else stamped
 
 
 def _last_sample(container: InputContainer, rate: int) -> int:

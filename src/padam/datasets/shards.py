@@ -40,11 +40,11 @@ class ShardFolderDataset(VersionedFolderDataset[ShardJobs, Any]):
         """Compute what is missing of ``data``, then publish the version."""
         staging = self.staging_root / data.fingerprint
         staging.mkdir(parents=True, exist_ok=True)
-        run_jobs(data, staging, self.suffix, self.write_shard)
+        self.write_folder(staging, data)
         self.publish(staging)
 
     def write_folder(self, folder: Path, data: ShardJobs) -> None:
-        """Compute every shard of ``data`` into ``folder``."""
+        """Compute the shards of ``data`` that ``folder`` lacks."""
         run_jobs(data, folder, self.suffix, self.write_shard)
 
     def shard_paths(self, folder: Path) -> tuple[Path, ...]:

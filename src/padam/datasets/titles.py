@@ -1,22 +1,23 @@
 """Titles with ground truth in an open layout that real archives can be put in, too.
 
 `titles.csv` (title, split, file, duration_s), `labels.csv` (title, start_s, end_s, defect; a title
-without a row is clean) and the audio files.
+without a row is clean), the audio files, and beside each the JSON of what it was made of.
 """
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from padam.audio.media import write_flac
-from padam.datasets.shard_jobs import fingerprint
-from padam.datasets.versioned_folder import VersionedFolderDataset
+from padam.datasets.shard_jobs import ShardJobs, fingerprint
+from padam.datasets.shards import ShardFolderDataset
 from padam.detection.matching import LABEL_COLUMNS
-from padam.detection.titles import Title
 
 TITLES, LABELS = "titles.csv", "labels.csv"
+TITLE_COLUMNS = ["title", "split", "file", "duration_s"]
 
 
 @dataclass(frozen=True)
@@ -37,22 +38,33 @@ class TitleFolder:
         return fingerprint(self.labels.to_json(), *contents)
 
 
-class TitlesDataset(VersionedFolderDataset[Sequence[Title], TitleFolder]):
-    """Saves assembled titles; loads as a ``TitleFolder``."""
+class TitlesDataset(ShardFolderDataset):
+    """Assembles titles as shards, one a title; loads as a ``TitleFolder``."""
 
-    def write_folder(self, folder: Path, data: Sequence[Title]) -> None:
-        """Write audio, titles and labels."""
-        rows = []
-        for title in data:
-            file = f"{title.title_id}.flac"
-            write_flac(folder / file, title.audio, title.sample_rate)
-            duration_s = title.audio.shape[1] / title.sample_rate
-            rows.append((title.title_id, title.split, file, duration_s))
-        table = pd.DataFrame(rows, columns=["title", "split", "file", "duration_s"])
-        table.to_csv(folder / TITLES, index=False)
-        labels = [title.labels.assign(title=title.title_id) for title in data]
-        known = pd.concat(labels, ignore_index=True)[LABEL_COLUMNS]
-        known.to_csv(folder / LABELS, index=False)
+    suffix = ".flac"
+
+    @staticmethod
+    def write_shard(path: Path, content: Any) -> None:
+        """Write one title: its description first, then the audio that makes it whole."""
+        description = {
+            "title": content.title_id,
+            "split": content.split,
+            "file": path.name,
+            "duration_s": content.duration_s,
+            "labels": content.labels.to_dict(orient="records"),
+            "metadata": content.metadata,
+        }
+        path.with_suffix(".json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+        write_flac(path, content.audio, content.sample_rate)
+
+    def write_folder(self, folder: Path, data: ShardJobs) -> None:
+        """Write the titles that are missing, then the two tables."""
+        super().write_folder(folder, data)
+        described = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+        titles = pd.DataFrame(described, columns=TITLE_COLUMNS)
+        titles.to_csv(folder / TITLES, index=False)
+        labels = [label for title in described for label in title["labels"]]
+        pd.DataFrame(labels, columns=LABEL_COLUMNS).to_csv(folder / LABELS, index=False)
 
     def read_folder(self, folder: Path) -> TitleFolder:
         """Return titles and labels; audio stays on disk."""

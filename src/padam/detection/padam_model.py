@@ -17,7 +17,8 @@ from torch import nn
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.temporal_filter import TemporalFilter
 from padam.models.audio_encoder import AudioEncoder, AudioEncoderConfig
-from padam.models.defect_classifier import ClassifierFileError, DefectClassifier, LinearProbe
+from padam.models.binary_classifier import ClassifierFileError
+from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.quality_head import QualityHead, QualityHeadConfig
 
 if TYPE_CHECKING:

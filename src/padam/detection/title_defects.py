@@ -25,7 +25,7 @@ def lay_defects(
     codec: CodecSettings,
     workflow: WorkflowConfig,
 ) -> tuple[Audio, list[Laid]]:
-    """Audio with the named defects, source defects first, and what was drawn for each.
+    """Audio with the named defects, one after the other, and what was drawn for each.
 
     Each lasts between `duration_s[0]` and `duration_s[1]` and lies anywhere. A stretch that is
     silent, or on which the defect cannot be heard, is drawn again elsewhere. Raises
@@ -33,7 +33,7 @@ def lay_defects(
     """
     audio = clean
     laid: list[Laid] = []
-    for name in sorted(names, key=lambda n: DEFECTS[n].stage != "source"):
+    for name in names:
         audio, one = _lay(rng, audio, name, duration_s, codec, workflow)
         laid.append(one)
     return audio, laid
@@ -78,8 +78,17 @@ def _lay(
         if level_db < workflow.audible_floor_db:
             reason = f"{name} stays below {workflow.audible_floor_db} dB of error to signal"
             continue
-        whole = encode(audio, rate, codec) if encoded else audio.copy()
-        where = params.interval.slice(rate, length)
-        whole[:, start + where.start : start + where.stop] = degraded[:, where]
+        if encoded:
+            return DEFECTS[name].apply(audio, rate, _shifted(params, start / rate)), (
+                params,
+                start / rate,
+            )
+        whole = audio.copy()
+        whole[:, start : start + length] = degraded
         return whole, (params, start / rate)
     raise UnusableSourceError(f"no audible {name} in {workflow.redraw_limit} draws: {reason}")
+
+
+def _shifted(params: DefectParams, by_s: float) -> DefectParams:
+    interval = params.interval.model_copy(update={"start_s": params.interval.start_s + by_s})
+    return params.model_copy(update={"interval": interval})

@@ -28,6 +28,7 @@ from padam.detection.matching import LABEL_COLUMNS
 from padam.detection.title_defects import lay_defects
 
 Seconds = Annotated[tuple[float, float], within(1, 3600)]
+STAGES = ("source", "encode")
 _PEAK_CEILING_DB = -1.0
 
 
@@ -179,14 +180,18 @@ def render_title(
     transcodes = rng.random() < workflow.transcode_probability
     last = draw_transcode(rng, workflow.transcode)
 
-    audio, laid = lay_defects(rng, clean, plan.defects, config.defect_s, codec, workflow)
-    # A stream that loses packets is encoded already.
-    encoded = any(DEFECTS[params.defect].stage == "encode" for params, _ in laid)
-    if encodes and not encoded:
+    stages = [tuple(n for n in plan.defects if DEFECTS[n].stage == s) for s in STAGES]
+    audio, laid = lay_defects(rng, clean, stages[0], config.defect_s, codec, workflow)
+    clean, audio = _below_ceiling(clean, audio)
+    if stages[1]:
+        # A stream that loses packets is encoded already.
+        audio, lost = lay_defects(rng, audio, stages[1], config.defect_s, codec, workflow)
+        laid += lost
+    elif encodes:
         audio = encode(audio, rate, codec)
     if transcodes:
         audio = transcode(audio, rate, last)
-    lower_db = min(0.0, _PEAK_CEILING_DB - max(peak_db(audio), peak_db(clean)))
+    clean, audio = _below_ceiling(clean, audio)
     rows = [
         (plan.title_id, start_s + p.interval.start_s, start_s + p.interval.end_s, p.defect)
         for p, start_s in laid
@@ -196,18 +201,24 @@ def render_title(
         "defects": [
             {"offset_s": start_s, **params.model_dump(mode="json")} for params, start_s in laid
         ],
-        "source_encode": codec.model_dump(mode="json") if encodes or encoded else None,
+        "source_encode": codec.model_dump(mode="json") if encodes or stages[1] else None,
         "transcode": last.model_dump(mode="json") if transcodes else None,
     }
     title = Title(
         plan.title_id,
         plan.split,
-        apply_gain_db(audio, lower_db),
+        audio,
         rate,
         pd.DataFrame(rows, columns=LABEL_COLUMNS),
         metadata,
     )
-    return title, apply_gain_db(clean, lower_db)
+    return title, clean
+
+
+def _below_ceiling(clean: Audio, audio: Audio) -> tuple[Audio, Audio]:
+    """Both scaled down together where either peaks above: cut tops would be a defect of their own."""
+    lower_db = min(0.0, _PEAK_CEILING_DB - max(peak_db(audio), peak_db(clean)))
+    return apply_gain_db(clean, lower_db), apply_gain_db(audio, lower_db)
 
 
 def _endless_kinds(rng: np.random.Generator, names: tuple[str, ...]) -> Iterator[str]:

@@ -74,6 +74,8 @@ class BinaryClassifier(ABC):
         pipeline.fit(rows, labels, **{f"{pipeline.steps[-1][0]}__sample_weight": weights})
         decisions = pipeline.decision_function(rows)
         sigma = float(np.sqrt(np.mean(np.square(decisions))))
+        if not (np.isfinite(sigma) and sigma > 0.0):
+            raise ValueError(f"The RMS of the decision function is {sigma}: nothing was learned.")
         self._pipeline, self.sigma, self.training_rows = pipeline, sigma, len(rows)
         return self
 

@@ -1,6 +1,7 @@
 """Random search of the ν-SVM's log ν and log γ, resumable and seeded (PADAM §4.3)."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -139,8 +140,12 @@ def _fitter(timeout_s: float | None) -> Iterator[Callable[..., float]]:
             pools.append(ProcessPoolExecutor(max_workers=1))
             # Starting the child and importing the libraries is no part of the fit's time.
             pools[0].submit(_ready).result()
+        future = pools[0].submit(fit_f1, *arguments)
+        # The time starts where the child has it: loky cannot drop what it has not handed over.
+        while not (future.running() or future.done()):
+            time.sleep(0.001)
         try:
-            return float(pools[0].submit(fit_f1, *arguments).result(timeout=timeout_s))
+            return float(future.result(timeout=timeout_s))
         except (FutureTimeoutError, BrokenProcessPool):
             # libsvm cannot be interrupted: only the end of its process ends the fit.
             pools.pop().shutdown(wait=True, kill_workers=True)

@@ -34,6 +34,8 @@ class DnsmosScorer:
         return score_in_batches(blocks, self.sample_rate, self._score_rows, batch_segments=1)
 
     def _score_rows(self, rows: Audio) -> dict[str, npt.NDArray[np.floating]]:
+        # Resampling overshoots full scale, which the metric refuses; a player would clip it.
+        limited = np.clip(rows, -1, 1)
         # No reference is needed: the metric looks at the degraded signal alone.
-        values = [self._metric.score(row, row).value for row in rows]
+        values = [self._metric.score(row, row).value for row in limited]
         return {"score": -np.asarray(values, dtype=np.float64)}

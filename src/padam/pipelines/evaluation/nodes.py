@@ -1,5 +1,6 @@
 """Offline evaluation on titles whose sources no stage has seen, and the packaged model."""
 
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +14,14 @@ from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.titles import TitleFolder
 from padam.defects.registry import DEFECT_NAMES
+from padam.defects.workflow_config import WorkflowConfig
 from padam.detection.evaluation_figures import precision_recall_figure, title_timelines_figure
 from padam.detection.padam_model import PadamModel
 from padam.detection.scorers.base import Scorer, worst_channel
 from padam.detection.scorers.dnsmos import DnsmosScorer
 from padam.detection.scorers.padam import PadamAblations
-from padam.detection.title_evaluation import EvaluationConfig, evaluate_scorers, operating_point
-from padam.detection.titles import Title, TitlesConfig, assemble_titles
+from padam.detection.title_evaluation import Evaluation, EvaluationConfig, evaluate_scorers
+from padam.detection.titles import Title, TitlePlan, TitlesConfig, plan_titles, render_title
 from padam.models.audio_encoder import AudioEncoder
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.quality_head import QualityHead
@@ -28,13 +30,32 @@ BLOCK_S = 60.0
 VERSIONED_PACKAGES = ("padam", "torch", "scikit-learn", "numpy")
 
 
-def build_titles(media: MediaFolder, index: pd.DataFrame, config: TitlesConfig) -> list[Title]:
-    """Assemble validation and test titles from sources of their own splits."""
-    return [
-        title
+def build_titles(
+    media: MediaFolder,
+    index: pd.DataFrame,
+    config: TitlesConfig,
+    workflow: WorkflowConfig,
+    compute: Compute,
+) -> ShardJobs:
+    """Return the work of assembling validation and test titles from sources of their own splits."""
+    plans = [
+        plan
         for split in ("validation", "test")
-        for title in assemble_titles(media.root, index[index["split"] == split], config, split)
+        for plan in plan_titles(index[index["split"] == split], config)
     ]
+    return ShardJobs(
+        fingerprint([plan.model_dump(mode="json") for plan in plans], config, workflow),
+        {plan.title_id: partial(build_title, media.root, plan, config, workflow) for plan in plans},
+        compute,
+        label="titles assembled",
+    )
+
+
+def build_title(
+    root: Path, plan: TitlePlan, config: TitlesConfig, workflow: WorkflowConfig
+) -> Title:
+    """Render one title with its defects and their ground truth."""
+    return render_title(root, plan, config, workflow)[0]
 
 
 def candidate_model(
@@ -133,4 +154,7 @@ def package_model(
 ) -> PadamModel:
     """Return the model that `padam scan` loads, deciding as tuned on the validation titles."""
     model = candidate_model(encoder, head, classifier, probes)
-    return model.deciding(operating_point(systems, "padam"), normaliser=fitted["normaliser"])
+    point = Evaluation(systems, pd.DataFrame()).operating_point("padam")
+    return replace(
+        model, threshold=point.threshold, filter=point.filter, normaliser=fitted["normaliser"]
+    )

@@ -15,7 +15,13 @@ def create_pipeline(**_: Any) -> Pipeline:
         [
             Node(
                 func=nodes.build_titles,
-                inputs=["media", "source_index", "params:evaluation.titles"],
+                inputs=[
+                    "media",
+                    "source_index",
+                    "params:evaluation.titles",
+                    "params:synthesis.workflow",
+                    "params:evaluation.compute",
+                ],
                 outputs="evaluation_titles",
                 name="build_titles",
             ),

@@ -15,7 +15,7 @@ from padam.defects.shards import read_shard
 from padam.models.audio_encoder import AudioEncoder
 from padam.training.audio_visual import AudioVisualConfig, train_audio_visual
 from padam.training.embedding import SAMPLE_RATE, embed_audio
-from padam.training.figures import plot_history
+from padam.training.figures import loss_curves
 
 
 def train_feature_extractor(
@@ -36,7 +36,7 @@ def train_feature_extractor(
     encoder, history, summary = train_audio_visual(
         paths["train"], paths["validation"], config, checkpoints
     )
-    return encoder, history, summary, plot_history(history, "Stage 1: audio-visual InfoNCE")
+    return encoder, history, summary, loss_curves(history, "Stage 1: audio-visual InfoNCE")
 
 
 def embed_clips(encoder: AudioEncoder, clips: ClipShards, compute: Compute) -> ShardJobs:

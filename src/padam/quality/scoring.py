@@ -1,0 +1,151 @@
+"""All metrics of a clip pair: level matching, channels, rates, and what could not be scored."""
+
+import math
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from padam.audio import Audio
+from padam.audio.levels import match_level, peak, snr_db
+from padam.audio.resampling import resample
+from padam.quality.base import Metric, MetricScore
+from padam.quality.cdpam import Precision
+from padam.quality.guards import unscorable_channel, unsound_samples
+from padam.quality.registry import METRIC_NAMES, create_metric
+from padam.quality.visqol_v3 import VisqolMode
+
+ChannelPolicy = Literal["most_damaged", "worst", "mean"]
+
+
+class ScoringConfig(BaseModel):
+    """How a clip pair is scored. The defaults are a laptop's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metrics: tuple[str, ...] = METRIC_NAMES
+    # one channel costs half of two; the paper environment scores every channel (`worst`)
+    channel_policy: ChannelPolicy = "most_damaged"
+    level_match: bool = True
+    # a third of the clip costs a third; the paper environment scores the whole clip (null)
+    cdpam_crop_s: float | None = Field(3.0, ge=0.5)
+    # `auto`: bfloat16 where the CPU has it; the paper environment says float32
+    cdpam_precision: Precision = "auto"
+    visqol_mode: VisqolMode = "audio"
+
+    @field_validator("metrics")
+    @classmethod
+    def _known_metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in metrics if name not in METRIC_NAMES]
+        if unknown or not metrics or len(set(metrics)) < len(metrics):
+            raise ValueError(f"metrics {list(metrics)}: each once, out of {list(METRIC_NAMES)}")
+        return metrics
+
+
+class PairScorer:
+    """Scores clip pairs. Cheap to create and to send to a worker: engines load at first use."""
+
+    def __init__(self, config: ScoringConfig | None = None) -> None:
+        self.config = config or ScoringConfig()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"config": self.config}
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The configured metrics, in the configured order."""
+        options: dict[str, dict[str, Any]] = {
+            "cdpam": {
+                "crop_s": self.config.cdpam_crop_s,
+                "precision": self.config.cdpam_precision,
+            },
+            "visqol": {"mode": self.config.visqol_mode},
+        }
+        return tuple(create_metric(name, **options.get(name, {})) for name in self.config.metrics)
+
+    def score(
+        self, reference: Audio, degraded: Audio, sample_rate: int
+    ) -> dict[str, float | str | None]:
+        """Score a time-aligned pair, both (channels, samples).
+
+        Returns `<metric>` and `<metric>_reason` for every metric: a value and None, or NaN and why.
+        With `worst` and `mean` a metric is missing only where no channel could be scored. Raises
+        ValueError where the two differ in shape: that is no pair.
+        """
+        if reference.ndim != 2 or reference.shape != degraded.shape or not reference.shape[0]:
+            raise ValueError(
+                f"reference {reference.shape} and degraded {degraded.shape} must have one and the "
+                "same shape (channels, samples)"
+            )
+        scores = self._scores(reference, degraded, sample_rate)
+        row: dict[str, float | str | None] = {}
+        for name, score in scores.items():
+            row[name] = score.value
+            row[f"{name}_reason"] = score.reason
+        return row
+
+    def _scores(self, reference: Audio, degraded: Audio, rate: int) -> dict[str, MetricScore]:
+        for role, audio in (("reference", reference), ("degraded", degraded)):
+            if reason := unsound_samples(audio):
+                return {m.name: MetricScore.missing(f"{role}: {reason}") for m in self.metrics}
+        if self.config.level_match:
+            degraded = match_level(reference, degraded)
+        reference, degraded = _fit_to_full_scale(reference, degraded)
+        channels = self._channels(reference, degraded, rate)
+        reference, degraded = reference[channels], degraded[channels]
+        at_rate: dict[int, tuple[Audio, Audio]] = {}
+        scores = {}
+        for metric in self.metrics:
+            if metric.sample_rate not in at_rate:
+                at_rate[metric.sample_rate] = _fit_to_full_scale(
+                    resample(reference, rate, metric.sample_rate),
+                    resample(degraded, rate, metric.sample_rate),
+                )
+            pairs = zip(*at_rate[metric.sample_rate], strict=True)
+            scores[metric.name] = self._over_channels(metric, [metric.score(*p) for p in pairs])
+        return scores
+
+    def _channels(self, reference: Audio, degraded: Audio, rate: int) -> list[int]:
+        """The channels to score: distinct ones, and the most damaged of them if so configured."""
+        distinct: list[int] = []
+        for channel in range(len(reference)):
+            if not any(
+                np.array_equal(reference[channel], reference[other])
+                and np.array_equal(degraded[channel], degraded[other])
+                for other in distinct
+            ):
+                distinct.append(channel)
+        if self.config.channel_policy != "most_damaged":
+            return distinct
+        # a channel that is silent on either side has nothing to compare
+        scorable = [
+            channel
+            for channel in distinct
+            if unscorable_channel(reference[channel], rate) is None
+            and unscorable_channel(degraded[channel], rate) is None
+        ]
+        return [
+            min(
+                scorable or distinct[:1],
+                key=lambda c: snr_db(reference[c : c + 1], (degraded - reference)[c : c + 1]),
+            )
+        ]
+
+    def _over_channels(self, metric: Metric, scores: list[MetricScore]) -> MetricScore:
+        values = [score.value for score in scores if score.answered]
+        if not values:
+            reasons = dict.fromkeys(score.reason or "no score" for score in scores)
+            return MetricScore(math.nan, "; ".join(reasons))
+        if self.config.channel_policy == "mean":
+            return MetricScore(float(np.mean(values)))
+        return MetricScore(min(values) if metric.higher_is_better else max(values))
+
+
+def _fit_to_full_scale(reference: Audio, degraded: Audio) -> tuple[Audio, Audio]:
+    """Lower both by one gain where level matching or resampling took one of them over 1."""
+    highest = max(peak(reference), peak(degraded))
+    if highest <= 1.0:
+        return reference, degraded
+    gain = np.float32(1.0 / highest)
+    return np.clip(reference * gain, -1, 1), np.clip(degraded * gain, -1, 1)
