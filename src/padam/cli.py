@@ -20,6 +20,9 @@ from rich.table import Table
 from padam import __version__
 from padam.audio.media import MediaError
 from padam.datasets.media_folder import MediaFolderDataset
+from padam.detection.padam_model import PadamModel, PadamModelError
+from padam.detection.reports.folder import write_reports
+from padam.detection.scan import ScanConfig, scan_title
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +30,7 @@ EXIT_CLEAN, EXIT_DEFECTS, EXIT_NOT_SCANNED = 0, 1, 2
 CAN_BE_MENDED = (
     DatasetError,
     MediaError,
+    PadamModelError,
     ParameterValidationError,
     ValueError,
     FileNotFoundError,
@@ -88,10 +92,6 @@ def scan(
 
     Exit status: 0 all clean, 1 defects found, 2 a file could not be scanned.
     """
-    from padam.detection.padam_model import PadamModel
-    from padam.detection.reports.folder import write_reports
-    from padam.detection.scan import ScanConfig, scan_title
-
     try:
         titles = [path for file in files for path in media_files(file)]
         scorer = PadamModel.load(model or newest_model()).scorer()
@@ -109,13 +109,15 @@ def scan(
         disable=as_json,
     ) as bar:
         for title in titles:
-            task = bar.add_task(title.name, total=1.0)
+            task = bar.add_task(title.name, total=None)
             try:
                 document = scan_title(
                     title,
                     scorer,
                     config,
-                    progress=lambda share, task=task: bar.update(task, completed=share),
+                    progress=lambda done_s, total_s, task=task: bar.update(
+                        task, completed=done_s, total=total_s
+                    ),
                 )
             except MediaError as error:
                 unreadable[str(title)] = error.reason
@@ -167,7 +169,7 @@ def results_table(documents: list[dict[str, Any]], unreadable: dict[str, str]) -
             table.add_row(title, document["verdict"], "", "", "", "")
         for event in document["events"]:
             likely = ", ".join(
-                f"{defect['name']} {defect['probability']:.2f}" for defect in event["defects"][:2]
+                f"{defect['defect']} {defect['probability']:.2f}" for defect in event["defects"][:2]
             )
             table.add_row(
                 title,

@@ -1,18 +1,23 @@
 """Project settings, in the form Kedro reads."""
 
+import warnings
 from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 
-from padam.hooks import MlflowRecordHook, RunSummaryHook
+# Advice of third parties to each other, which whoever runs a pipeline can do nothing about.
+for advice in ("register_new_resolver", ".*Add type hints to the `predict`", ".*'--pipeline'"):
+    warnings.filterwarnings("ignore", message=advice)
+
+from padam.hooks import MlflowRecordHook, RunSummaryHook  # noqa: E402 - imports warn already
 
 PROJECT_PATH = (
     find_kedro_project(Path(__file__).parent) or find_kedro_project(Path.cwd()) or Path.cwd()
 )
 
 # Ours is kedro-mlflow's hook with more in it; the plugin's own would start a second run.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-mlflow", "kedro-telemetry")
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow")
 HOOKS = (RunSummaryHook(), MlflowRecordHook())
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader

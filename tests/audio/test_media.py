@@ -157,6 +157,29 @@ def test_damaged_packets_are_skipped_and_the_time_kept(tmp_path):
     assert np.abs(read[:, -48000:] - good[:, -48000:]).max() < 1e-3
 
 
+def test_undecodable_packets_leave_what_follows_in_its_place(media, tmp_path):
+    data = bytearray((media / "aac.mp4").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 3000] = b"\xff" * 3000
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(data)
+    good, read = read_audio(media / "aac.mp4"), read_audio(damaged)
+    assert read.shape == good.shape
+    assert not np.array_equal(read, good)
+    # the damage is some 7 packets of 192 kbit/s: 0.15 s
+    assert np.abs(read - good).max(axis=0).nonzero()[0].size < 0.4 * 48000
+    assert np.array_equal(read[:, -96000:], good[:, -96000:])
+
+
+def test_timestamps_that_jump_back_are_no_reason_to_stop(media, tmp_path):
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes((media / "aac.ts").read_bytes() * 2)
+    once, read = read_audio(media / "aac.ts"), read_audio(twice)
+    assert read.shape[1] == pytest.approx(2 * once.shape[1], abs=2048)
+    end = slice(-48000, None)
+    assert lag_samples(once[:, end], read[:, end]) == 0
+
+
 @pytest.mark.parametrize("name", ["pcm.flac", "aac.ts", "mp3.mp3", "opus.ogg", "aac.mkv"])
 def test_a_truncated_file_gives_what_is_there(media, tmp_path, name):
     data = (media / name).read_bytes()

@@ -20,7 +20,9 @@ def numbers(pictures):
 @pytest.fixture(scope="module", params=["film.mp4", "film.mkv", "film.ts"])
 def film(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("film") / request.param
-    return write_media(path, programme(48000, COUNT / 25), frames=numbered())
+    # MPEG-TS plays the priming of AAC, so that pictures would begin 21 ms into the file
+    audio = None if path.suffix == ".ts" else programme(48000, COUNT / 25)
+    return write_media(path, audio, frames=numbered())
 
 
 @pytest.mark.parametrize("first", [0, 1, 13, 50, 88])

@@ -60,7 +60,7 @@ def tiny_model() -> PadamModel:
             "feature_extractor": LinearProbe().fit(features(384), y),
             "quality_head": LinearProbe().fit(features(24), y),
         },
-        versions={"model": "2026-01-01T00.00.00.000Z"},
+        versions={"torch": "2.13.0"},
         run_id="0123abcd",
         normaliser={"pesq": [2.5, 0.7]},
     )

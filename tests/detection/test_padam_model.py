@@ -1,6 +1,7 @@
 """PadamModel: a folder that comes back whole, or says why not."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,13 +17,17 @@ def test_a_saved_model_scores_exactly_as_before(tiny_model, tmp_path):
 
     before = tiny_model.scorer().score([AUDIO])
     after = loaded.scorer().score([AUDIO])
-    np.testing.assert_allclose(
-        before.to_numpy(dtype=float), after.to_numpy(dtype=float), atol=1e-6
-    )
+    np.testing.assert_allclose(before.to_numpy(dtype=float), after.to_numpy(dtype=float), atol=1e-6)
     for name in ("threshold", "filter", "label_names", "run_id", "versions", "normaliser"):
         assert getattr(loaded, name) == getattr(tiny_model, name)
     assert set(loaded.probes) == {"feature_extractor", "quality_head"}
     assert loaded.operating_point == tiny_model.operating_point
+
+
+def test_a_model_that_could_not_be_tuned_stays_so(tiny_model, tmp_path):
+    replace(tiny_model, threshold=float("nan")).save(tmp_path / "model")
+    assert "NaN" not in (tmp_path / "model" / "model.json").read_text()
+    assert np.isnan(PadamModel.load(tmp_path / "model").threshold)
 
 
 def test_no_pickle_and_no_leftover_is_written(tiny_model, tmp_path):

@@ -1,5 +1,7 @@
 """Titles: the same again from the same seed, and labels that tell where the defects lie."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,14 +10,11 @@ from pydantic import ValidationError
 from padam.audio.media import MediaError, write_flac
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.workflow_config import WorkflowConfig
-from padam.detection.title_scores import score_titles
 from padam.detection.titles import TitlesConfig, assemble_titles, plan_titles, render_title
-
-from .conftest import LoudnessScorer
 
 RATE = 48_000
 NO_CODEC = WorkflowConfig(source_encode_probability=0, transcode_probability=0)
-SHORT = {"duration_s": (22.0, 26.0), "excerpt_s": (8.0, 12.0), "defect_s": (4.0, 8.0)}
+SHORT = {"duration_s": (11.0, 13.0), "excerpt_s": (5.0, 7.0), "defect_s": (2.0, 4.0)}
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +39,13 @@ def sources(tmp_path_factory):
 
 def test_the_same_seed_gives_the_same_titles(sources):
     root, index = sources
-    config = TitlesConfig(titles=2, defective_share=1, **SHORT)
-    for first, again in zip(
-        assemble_titles(root, index, config), assemble_titles(root, index, config), strict=True
-    ):
-        np.testing.assert_array_equal(first.audio, again.audio)
-        pd.testing.assert_frame_equal(first.labels, again.labels)
-    other = next(iter(assemble_titles(root, index, config.model_copy(update={"seed": 1}))))
+    config = TitlesConfig(titles=1, defective_share=1, defects=("hiss", "packet_loss"), **SHORT)
+    first, again, other = (
+        next(assemble_titles(root, index, config.model_copy(update={"seed": seed})))
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first.audio, again.audio)
+    pd.testing.assert_frame_equal(first.labels, again.labels)
     assert other.audio.shape != first.audio.shape
 
 
@@ -63,7 +62,7 @@ def test_what_differs_from_the_clean_title_lies_inside_the_label(sources, defect
     assert title.audio.dtype == np.float32
     (label,) = title.labels.itertuples()
     assert (label.title, label.defect) == ("test-000", defect)
-    assert 4 <= label.end_s - label.start_s <= 8 + 1e-9
+    assert 2 <= label.end_s - label.start_s <= 4 + 1e-9
     difference = np.abs(title.audio - clean).max(axis=0)
     start, end = round(label.start_s * RATE), round(label.end_s * RATE)
     inside, outside = difference[start:end], np.delete(difference, np.s_[start:end])
@@ -106,7 +105,7 @@ def test_the_plan_is_balanced_and_never_cuts_within_a_source(sources):
     for plan in plans:
         assert 60 <= plan.duration_s <= 120
         names = [part.source for part in plan.excerpts]
-        assert all(a != b for a, b in zip(names, names[1:], strict=False))
+        assert all(a != b for a, b in pairwise(names))
         assert all(0 <= p.start_s <= p.start_s + p.duration_s <= 20 + 1e-9 for p in plan.excerpts)
 
 
@@ -117,23 +116,8 @@ def test_joints_make_no_clicks(sources):
     title, _ = render_title(root, plan, config, NO_CODEC)
     joint = round((plan.excerpts[0].duration_s - config.crossfade_s / 2) * RATE)
     steps = np.abs(np.diff(title.audio, axis=1)).max(axis=0)
-    assert steps[joint - RATE // 20 : joint + RATE // 20].max() <= 1.1 * steps.max()
-    assert steps.max() < 0.9
-
-
-def test_titles_are_scored_by_every_scorer(sources, tiny_model):
-    root, index = sources
-    config = TitlesConfig(titles=2, defective_share=0.5, **SHORT)
-    titles = list(assemble_titles(root, index, config, NO_CODEC))
-    seen = []
-    scores, labels = score_titles(titles, [LoudnessScorer(), tiny_model.scorer()], seen.append)
-    assert [title.title_id for title in seen] == ["test-000", "test-001"]
-    assert set(scores["scorer"]) == {"loudness", "padam"}
-    assert len(scores) == 2 * 2 * 3
-    assert (scores["split"] == "test").all()
-    assert labels["title"].nunique() == 1
-    loud = scores[(scores["scorer"] == "loudness") & (scores["title"] == "test-000")]
-    assert loud["score"].max() == pytest.approx(np.abs(titles[0].audio).max(), abs=0.1)
+    around = np.s_[joint - RATE // 20 : joint + RATE // 20]
+    assert steps[around].max() <= 1.1 * np.delete(steps, around).max()
 
 
 def test_bad_input_is_named(sources, tmp_path):

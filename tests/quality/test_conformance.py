@@ -1,6 +1,5 @@
 """Each metric against the published value of its own documentation."""
 
-import numpy as np
 import pytest
 
 from padam.audio.channels import to_mono
@@ -31,13 +30,13 @@ def test_visqol_audio_guitar(conformance: ReadConformance) -> None:
     degraded, _ = conformance("visqol_guitar48_stereo_64kbps_aac.wav")
     assert rate == VisqolV3.sample_rate
     assert reference.shape[0] == 2
-    score = VisqolV3().score(to_mono(reference)[0], to_mono(degraded)[0, : reference.shape[1]])
+    score = VisqolV3().score(to_mono(reference)[0], to_mono(degraded)[0])
     assert score.value == pytest.approx(4.34972, abs=5e-4)
 
 
 def test_visqol_speech(conformance: ReadConformance) -> None:
     (reference, _), (degraded, _) = conformance(CLEAN), conformance(TRANSCODED)
-    score = VisqolV3("speech").score(*_equally_long(reference[0], degraded[0]))
+    score = VisqolV3("speech").score(reference[0], degraded[0])
     assert score.value == pytest.approx(3.3129, abs=5e-3)
 
 
@@ -45,7 +44,7 @@ def test_pesq_speech(conformance: ReadConformance) -> None:
     reference, degraded = (
         resample(*conformance(name), WidebandPesq.sample_rate)[0] for name in (CLEAN, TRANSCODED)
     )
-    score = WidebandPesq().score(*_equally_long(reference, degraded))
+    score = WidebandPesq().score(reference, degraded)
     assert score.value == pytest.approx(2.5082, abs=5e-3)
 
 
@@ -59,11 +58,3 @@ def test_dnsmos_speech(
     signal = resample(*conformance(name), Dnsmos.sample_rate)[0]
     assert rate_speech(signal) == pytest.approx({"ovrl": ovrl, "sig": sig, "bak": bak}, abs=0.01)
     assert Dnsmos().score(signal, signal).value == pytest.approx(ovrl, abs=0.01)
-
-
-def _equally_long(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    samples = max(first.size, second.size)
-    return (
-        np.pad(first, (0, samples - first.size)),
-        np.pad(second, (0, samples - second.size)),
-    )

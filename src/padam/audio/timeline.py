@@ -16,7 +16,7 @@ from padam.audio.resampling import resample
 
 _GAP_S = 0.1  # smaller steps of the timestamps are jitter
 _PREROLL_S = 0.2  # overlap and bit reservoir of lossy codecs settle after a seek
-_FILL_S = 10.0  # silence is handed out in pieces
+_BLOCK_S = 0.5  # frames of 20 ms are handed out by the dozen
 _COARSE_TICK_S = 1e-3
 
 
@@ -36,17 +36,28 @@ class Timeline:
 
     def blocks(self, start: int = 0) -> Iterator[Audio]:
         """Yield blocks (channels, n) from sample `start` to the end, without holes or overlaps."""
+        pending: list[Audio] = []
+        count = 0
+        for block in self._contiguous(start):
+            pending.append(block)
+            count += block.shape[1]
+            if count >= _BLOCK_S * self.rate:
+                yield _finite(np.concatenate(pending, axis=1))
+                pending, count = [], 0
+        if pending:
+            yield _finite(np.concatenate(pending, axis=1))
+
+    def _contiguous(self, start: int) -> Iterator[Audio]:
+        """Frames from sample `start` on, cut to size, and silence between them."""
         grid = self._frame_grid() if start > 0 else None
         position = start
         for first, block in self._decoded(start, grid):
-            offset = position - first
-            while offset < 0:
-                silence = min(-offset, round(_FILL_S * self.rate))
+            while position < first:
+                silence = min(first - position, round(_BLOCK_S * self.rate))
                 yield np.zeros((self.channels, silence), dtype=np.float32)
                 position += silence
-                offset += silence
-            if offset < block.shape[1]:
-                yield block[:, offset:]
+            if position < first + block.shape[1]:
+                yield block[:, position - first :]
                 position = first + block.shape[1]
 
     def _decoded(self, start: int, grid: tuple[int, int] | None) -> Iterator[tuple[int, Audio]]:
@@ -69,6 +80,7 @@ class Timeline:
         with open_container(self.path) as container:
             stream = audio_stream(container, self.path)
             zero_s = time_zero_s(container)
+            tick_s = float(stream.time_base or 0)
             limit = _last_sample(container, self.rate)
             if seek_s is not None and not _seek(container, stream, seek_s + zero_s):
                 return
@@ -80,12 +92,12 @@ class Timeline:
                     failed = True
                     continue
                 block = self._fit(frame)
-                if frame.pts is not None and frame.time_base is not None:
-                    stamped = round((float(frame.pts * frame.time_base) - zero_s) * self.rate)
+                if frame.pts is not None:
+                    stamped = round((frame.pts * tick_s - zero_s) * self.rate)
                 else:
-                    stamped = expected or 0
+                    stamped = (expected or 0) - shift
                 if expected is None:
-                    expected = _snap(stamped, grid, frame, self.rate)
+                    expected = _snap(stamped, grid, frame, self.rate) if stamped < limit else 0
                 drift = stamped + shift - expected
                 if drift > limit - expected or drift < -_GAP_S * self.rate:
                     shift -= drift  # the clock jumped: there is no such gap to fill
@@ -169,7 +181,7 @@ def _last_sample(container: InputContainer, rate: int) -> int:
 
 
 def _samples(frame: AudioFrame) -> Audio:
-    """Samples (channels, n) of a frame in any of FFmpeg's formats, as finite float32."""
+    """Samples (channels, n) of a frame in any of FFmpeg's formats, as float32."""
     array = frame.to_ndarray()
     if not frame.format.is_planar:
         array = array.reshape(-1, frame.layout.nb_channels).T
@@ -177,4 +189,10 @@ def _samples(frame: AudioFrame) -> Audio:
         return ((array.astype(np.float32) - 128) / 128).astype(np.float32)
     if np.issubdtype(array.dtype, np.integer):
         return (array / float(2 ** (8 * array.dtype.itemsize - 1))).astype(np.float32)
-    return np.nan_to_num(array.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+    return array.astype(np.float32, copy=False)
+
+
+def _finite(block: Audio) -> Audio:
+    if np.isfinite(block).all():
+        return block
+    return np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)

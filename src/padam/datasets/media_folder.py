@@ -6,10 +6,9 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-MEDIA_SUFFIXES = frozenset(
-    ".wav .flac .aiff .aif .caf .w64 .rf64 .mp3 .aac .m4a .ogg .oga .opus .wma .ac3 .eac3 .dts .mka "
-    ".mp4 .m4v .mov .mkv .webm .avi .mxf .ts .m2ts .mts .mpg .mpeg .vob .wmv .flv .3gp".split()
-)
+AUDIO = "wav flac aiff aif caf w64 rf64 mp3 aac m4a ogg oga opus wma ac3 eac3 dts mka"
+VIDEO = "mp4 m4v mov mkv webm avi mxf ts m2ts mts mpg mpeg vob wmv flv 3gp"
+MEDIA_SUFFIXES = frozenset(f".{name}" for name in f"{AUDIO} {VIDEO}".split())
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Networks as safetensors and the JSON of their configuration: no pickle, so no code is run."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from padam.datasets.versioned_folder import VersionedFolderDataset
 class TorchModelDataset(VersionedFolderDataset[torch.nn.Module, torch.nn.Module]):
     """A network that is rebuilt from its ``config`` and filled with its weights.
 
-    ``model`` is the import path of the class; ``model(config)`` must rebuild the network, and
-    ``model.config`` must be a pydantic model.
+    ``model`` and ``config`` are import paths: ``model(config)`` must rebuild the network, and keep
+    the pydantic ``config`` it was given as an attribute of that name.
     """
 
     def __init__(
@@ -25,11 +24,13 @@ class TorchModelDataset(VersionedFolderDataset[torch.nn.Module, torch.nn.Module]
         *,
         filepath: str,
         model: str,
+        config: str,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, version=version, metadata=metadata)
         self._model = model
+        self._config = config
 
     def write_folder(self, folder: Path, data: torch.nn.Module) -> None:
         """Write weights and configuration."""
@@ -44,10 +45,9 @@ class TorchModelDataset(VersionedFolderDataset[torch.nn.Module, torch.nn.Module]
 
     def read_folder(self, folder: Path) -> torch.nn.Module:
         """Return the network in evaluation mode."""
-        model_class = load_obj(self._model)
-        config_class = model_class.config_class
-        config = config_class.model_validate(json.loads((folder / "config.json").read_text()))
-        model: torch.nn.Module = model_class(config)
+        text = (folder / "config.json").read_text(encoding="utf-8")
+        config = load_obj(self._config).model_validate_json(text)
+        model: torch.nn.Module = load_obj(self._model)(config)
         model.load_state_dict(load_file(folder / "weights.safetensors"))
         return model.eval()
 

@@ -150,12 +150,13 @@ def _full_length(audio: Audio, samples: int, sample_rate: int) -> Audio:
 
 
 def _integers(audio: Audio) -> np.ndarray[Any, np.dtype[np.int32]]:
-    scaled = np.rint(audio.astype(np.float64) * _FULL_SCALE)
+    # single precision is exact here: 24 bits, and a power of two
+    scaled = np.rint(audio * np.float32(_FULL_SCALE))
     return np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
 
 
 def _on_grid(audio: Audio) -> Audio:
-    return (_integers(audio) / _FULL_SCALE).astype(np.float32)
+    return _integers(audio).astype(np.float32) / np.float32(_FULL_SCALE)
 
 
 def _flac(audio: Audio, sample_rate: int) -> bytes:
@@ -167,7 +168,7 @@ def _flac(audio: Audio, sample_rate: int) -> bytes:
 
 def _decode(data: bytes) -> tuple[Audio, int]:
     samples, sample_rate = soundfile.read(io.BytesIO(data), dtype="int32", always_2d=True)
-    audio = ((samples >> 8) / _FULL_SCALE).astype(np.float32).T
+    audio = (samples >> 8).astype(np.float32).T / np.float32(_FULL_SCALE)
     return np.ascontiguousarray(audio), int(sample_rate)
 
 

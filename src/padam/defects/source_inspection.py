@@ -83,7 +83,6 @@ class _SignalFacts:
         self.rate = rate
         self.samples = 0
         self.energy = 0.0
-        self.finite = True
         self.longest_gap = 0
         self.peak = 0.0
         self.flat_samples = 0
@@ -94,7 +93,6 @@ class _SignalFacts:
         if len(self._zero_run) != block.shape[0]:
             self._zero_run = [None] * block.shape[0]
         self.samples += block.shape[1]
-        self.finite &= bool(np.isfinite(block).all())
         self.energy += float(np.square(block, dtype=np.float64).mean(axis=0).sum())
         for channel, signal in enumerate(block):
             self._add_gaps(channel, signal)
@@ -130,8 +128,6 @@ class _SignalFacts:
         level_db = 10 * np.log10(self.energy / max(self.samples, 1) + 1e-20)
         gap_s = self.longest_gap / self.rate
         clipped = self.flat_samples / max(self.samples * len(self._zero_run), 1)
-        if not self.finite:
-            return "holds samples that are not finite"
         if duration_s < rules.min_duration_s:
             return f"lasts {duration_s:.2f} s, shorter than {rules.min_duration_s:g} s"
         if level_db < rules.silence_floor_db:

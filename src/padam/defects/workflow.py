@@ -91,8 +91,9 @@ def draw_clip(
 def render_clip(audio: Audio, sample_rate: int, params: ClipParams) -> tuple[Audio, Audio]:
     """Reference and degraded audio, both of the input's shape, aligned, within [-1, 1].
 
-    The reference takes the level scaling only: no codec. Where the source defects or
-    the codecs take it above -1 dB, the pair is scaled down together, so that their relation stays. Raises ValueError for invalid audio.
+    The reference takes the level scaling only: no codec. Where the source defects or the codecs
+    take the pair above -1 dB, both are scaled down together, so that their relation stays. Raises
+    ValueError for invalid audio.
     """
     check_audio(audio, sample_rate)
     reference = apply_gain_db(audio, params.gain_db)

@@ -51,7 +51,7 @@ def title_timelines_figure(
     scorer: str = "padam",
     limit: int = 6,
 ) -> Figure:
-    """Score timelines of one scorer on test titles, known defects shaded, defective titles first."""
+    """Score timelines of one scorer on test titles, defects shaded, defective titles first."""
     rows = scores[(scores["scorer"] == scorer) & (scores["split"] == "test")]
     defective = set(labels["title"])
     names = sorted(rows["title"].unique(), key=lambda name: (name not in defective, name))[:limit]

@@ -22,7 +22,7 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DetectionCounts:
-    """True positives, predicted positives and actual positives; precision, recall and F1 of them."""
+    """True, predicted and actual positives; precision, recall and F1 of them."""
 
     true_positives: int
     predicted: int
@@ -63,13 +63,13 @@ def segment_truth(segments: pd.DataFrame, labels: pd.DataFrame) -> Flags:
     if segments.empty or labels.empty:
         return truth
     by_title = {
-        title: rows[["start_s", "end_s"]].to_numpy(dtype=np.float64)
+        str(title): rows[["start_s", "end_s"]].to_numpy(dtype=np.float64)
         for title, rows in labels.groupby("title")
     }
     times = segments[["start_s", "end_s"]].to_numpy(dtype=np.float64)
     for title, rows in segments.groupby("title").indices.items():
-        if title in by_title:
-            truth[rows] = overlaps(times[rows], by_title[title])
+        if str(title) in by_title:
+            truth[rows] = overlaps(times[rows], by_title[str(title)])
     return truth
 
 
@@ -98,7 +98,7 @@ def best_threshold(scores: Scores, truth: Flags) -> float:
 
 
 def average_precision(scores: Scores, truth: Flags) -> float:
-    """Area under the precision–recall steps in [0, 1]; unscored segments rank last; NaN if one class."""
+    """Area under the precision–recall steps, 0 to 1; the unscored rank last; NaN if one class."""
     truth = np.asarray(truth, dtype=bool)
     if truth.all() or not truth.any():
         return float("nan")

@@ -10,7 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from padam.detection import matching
-from padam.detection.temporal_filter import TemporalFilter, filter_segments, fullest_windows
+from padam.detection.temporal_filter import (
+    NO_FILTER,
+    TemporalFilter,
+    filter_segments,
+    fullest_windows,
+)
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class OperatingPoint:
     """Threshold and temporal filter with which a scorer decides on a title."""
 
     threshold: float
-    filter: TemporalFilter = TemporalFilter()
+    filter: TemporalFilter = NO_FILTER
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class TitleScores:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, labels: pd.DataFrame) -> TitleScores:
+        """Sort the rows of one scorer and split, and match them with the labels."""
         rows = rows.sort_values(["title", "start_s"], kind="stable").reset_index(drop=True)
         titles = rows["title"].to_numpy(dtype=object)
         changes = np.flatnonzero(titles[1:] != titles[:-1]) + 1
@@ -46,9 +52,11 @@ class TitleScores:
 
     @property
     def slices(self) -> list[slice]:
+        """Rows of each title."""
         return [slice(a, b) for a, b in zip(self.bounds[:-1], self.bounds[1:], strict=True)]
 
     def detections(self, point: OperatingPoint) -> npt.NDArray[np.bool_]:
+        """Segments flagged and kept by the filter at an operating point."""
         flags = self.scores >= point.threshold
         kept = [
             filter_segments(flags[s], self.times[s], point.filter.x_s, point.filter.y_s)
@@ -57,6 +65,7 @@ class TitleScores:
         return np.concatenate(kept)
 
     def sum_by_title(self, values: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """How many segments of each title are set."""
         return np.add.reduceat(values.astype(np.int64), self.bounds[:-1])
 
 
@@ -92,9 +101,7 @@ def tune_titles(
     return OperatingPoint(float(thresholds[ties[len(ties) // 2]]), filters[best])
 
 
-def _threshold_candidates(
-    scores: npt.NDArray[np.float64], limit: int
-) -> npt.NDArray[np.float64]:
+def _threshold_candidates(scores: npt.NDArray[np.float64], limit: int) -> npt.NDArray[np.float64]:
     """Distinct scores, highest first; beyond `limit` by rank, finest at the top.
 
     Defects are rare, so the threshold lies among the highest scores.

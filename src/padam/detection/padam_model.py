@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from padam.detection.operating_point import OperatingPoint
-from padam.detection.temporal_filter import TemporalFilter
+from padam.detection.temporal_filter import NO_FILTER, TemporalFilter
 from padam.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from padam.models.binary_classifier import ClassifierFileError
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
@@ -50,7 +51,7 @@ class PadamModel:
     classifier: DefectClassifier
     threshold: float
     label_names: tuple[str, ...]
-    filter: TemporalFilter = TemporalFilter()
+    filter: TemporalFilter = NO_FILTER
     probes: Mapping[str, LinearProbe] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     run_id: str | None = None
@@ -95,7 +96,8 @@ class PadamModel:
         document = {
             "format": FORMAT,
             "run_id": self.run_id,
-            "threshold": self.threshold,
+            # NaN (no threshold could be tuned) is no JSON.
+            "threshold": None if math.isnan(self.threshold) else self.threshold,
             "filter": self.filter.model_dump(),
             "label_names": list(self.label_names),
             "probes": sorted(self.probes),
@@ -124,7 +126,7 @@ class PadamModel:
                 encoder=_frozen(encoder),
                 quality_head=_frozen(head),
                 classifier=DefectClassifier.load(folder / "classifier"),
-                threshold=float(document["threshold"]),
+                threshold=_threshold(document["threshold"]),
                 label_names=tuple(document["label_names"]),
                 filter=TemporalFilter.model_validate(document["filter"]),
                 probes={
@@ -140,6 +142,10 @@ class PadamModel:
 
 def _frozen(network: nn.Module) -> Any:
     return network.eval().requires_grad_(False)
+
+
+def _threshold(stored: float | None) -> float:
+    return float("nan") if stored is None else float(stored)
 
 
 def _read_document(folder: Path) -> dict[str, Any]:

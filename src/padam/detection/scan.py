@@ -102,7 +102,9 @@ def _reporting(
 
 def _operating_point(scorer: Scorer, config: ScanConfig) -> OperatingPoint:
     own = scorer.operating_point
-    threshold = config.threshold if config.threshold is not None else own and own.threshold
+    threshold = config.threshold
+    if threshold is None and own is not None:
+        threshold = own.threshold
     if threshold is None:
         raise ValueError(
             f"{scorer.name} brings no threshold of its own; give one (ScanConfig.threshold)"

@@ -16,7 +16,7 @@ MINIMUM_LAST_S = 1.0
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment of a title: its times, and its audio mirrored to full length where it is short."""
+    """One segment of a title: its times, and its audio, mirrored to full length where short."""
 
     start_s: float
     end_s: float
@@ -49,7 +49,7 @@ def iter_segments(
     segment_s: float = SEGMENT_S,
     minimum_last_s: float = MINIMUM_LAST_S,
 ) -> Iterator[Segment]:
-    """Cut consecutive blocks of any length into segments; holds one segment and one block at a time.
+    """Cut consecutive blocks of any length into segments; a segment and a block are in memory.
 
     The short last segment is mirrored to full length: zeros would look like a drop-out to a model,
     and a repetition would put a click at the joint.

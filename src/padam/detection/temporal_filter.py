@@ -33,6 +33,9 @@ class TemporalFilter(BaseModel):
         return self
 
 
+NO_FILTER = TemporalFilter()
+
+
 def filter_segments(
     flags: npt.NDArray[np.bool_], times: npt.NDArray[np.float64], x_s: float, y_s: float
 ) -> npt.NDArray[np.bool_]:

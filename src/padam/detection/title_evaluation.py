@@ -50,7 +50,7 @@ class EvaluationConfig(BaseModel):
 
     @property
     def filters(self) -> list[TemporalFilter]:
-        """Every filter of the grid, the weakest first: x above y is impossible, 0/0 is no filter."""
+        """Every possible filter of the grid (x ≤ y), the weakest first; 0/0 is no filter."""
         pairs = product(self.filter_y_s, self.filter_x_s)
         grid = [TemporalFilter(x_s=x, y_s=y) for y, x in pairs if 0 < x <= y]
         return [TemporalFilter(), *grid]
@@ -101,7 +101,9 @@ def evaluate_scorers(
         test = splits["test"]
         for origin in (name for name in ("test", "validation") if name in splits):
             rng = np.random.default_rng(config.seed)
-            at = OperatingPoint(matching.best_threshold(splits[origin].scores, splits[origin].truth))
+            at = OperatingPoint(
+                matching.best_threshold(splits[origin].scores, splits[origin].truth)
+            )
             point = tune_titles(splits[origin], config.filters, config.threshold_candidates)
             for level, chosen in (("segment", at), ("title", point)):
                 kept = test.detections(chosen)
@@ -123,19 +125,18 @@ def _measure(
     rng: np.random.Generator,
 ) -> dict[str, object]:
     scored = ~np.isnan(test.scores)
-    found = test.sum_by_title(kept & test.truth)
-    predicted = test.sum_by_title(kept)
-    actual = test.sum_by_title(test.truth)
+    per_title = np.stack([test.sum_by_title(f) for f in (kept & test.truth, kept, test.truth)])
     hours = float((test.times[:, 1] - test.times[:, 0])[scored].sum()) / 3600
     if level == "title":
-        found, predicted, actual = found > 0, predicted > 0, actual > 0
+        found, predicted, actual = per_title > 0
+        per_title = np.sign(per_title)
         false_alarms = float((predicted & ~found).sum()) / hours if hours else float("nan")
-        precision = matching.average_precision(title_scores(test, point.filter), actual)
+        area = matching.average_precision(title_scores(test, point.filter), actual)
     else:
         false_alarms = matching.false_alarms_per_hour(kept, test.truth, test.times, scored)
-        precision = matching.average_precision(test.scores, test.truth)
-    counts = DetectionCounts(int(found.sum()), int(predicted.sum()), int(actual.sum()))
-    low, high = _bootstrap_f1(found, predicted, actual, config.bootstrap_rounds, rng)
+        area = matching.average_precision(test.scores, test.truth)
+    counts = DetectionCounts(*(int(total) for total in per_title.sum(axis=1)))
+    low, high = _bootstrap_f1(per_title, config.bootstrap_rounds, rng)
     return {
         "threshold": point.threshold,
         "filter_x_s": point.filter.x_s if level == "title" else float("nan"),
@@ -145,7 +146,7 @@ def _measure(
         "f1": counts.f1,
         "f1_low": low,
         "f1_high": high,
-        "average_precision": precision,
+        "average_precision": area,
         "false_alarms_per_hour": false_alarms,
         "true_positives": counts.true_positives,
         "predicted": counts.predicted,
@@ -157,17 +158,15 @@ def _measure(
 
 
 def _bootstrap_f1(
-    found: npt.NDArray[np.generic],
-    predicted: npt.NDArray[np.generic],
-    actual: npt.NDArray[np.generic],
-    rounds: int,
-    rng: np.random.Generator,
+    per_title: npt.NDArray[np.int64], rounds: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """2.5 % and 97.5 % points of F1 over titles drawn with replacement; NaN without defects."""
-    titles = len(found)
-    per_title = np.stack([found, predicted, actual], axis=1).astype(np.float64)
+    """2.5 % and 97.5 % points of F1 over titles drawn with replacement; NaN without defects.
+
+    per_title: true positives, predicted and actual positives, (3, titles).
+    """
+    titles = per_title.shape[1]
     draws = rng.multinomial(titles, np.full(titles, 1 / titles), size=rounds)
-    hit, flagged, true = (draws @ per_title).T
+    hit, flagged, true = per_title @ draws.T
     with_defects = true > 0
     if not with_defects.any():
         return float("nan"), float("nan")

@@ -116,7 +116,7 @@ def assemble_titles(
 
 
 def plan_titles(sources: pd.DataFrame, config: TitlesConfig) -> list[TitlePlan]:
-    """Draw excerpts and kinds of defect; every kind occurs as often as every other, give or take one."""
+    """Draw excerpts and kinds of defect, each kind as often as the others or once more."""
     if sources.empty:
         raise ValueError("no sources to assemble titles from: this split of the index is empty")
     splits = sources["split"].unique().tolist()
@@ -216,7 +216,7 @@ def render_title(
 
 
 def _below_ceiling(clean: Audio, audio: Audio) -> tuple[Audio, Audio]:
-    """Both scaled down together where either peaks above: cut tops would be a defect of their own."""
+    """Both scaled down together where either is above: cut tops would be a defect."""
     lower_db = min(0.0, _PEAK_CEILING_DB - max(peak_db(audio), peak_db(clean)))
     return apply_gain_db(clean, lower_db), apply_gain_db(audio, lower_db)
 
@@ -231,20 +231,20 @@ def _draw_excerpts(
 ) -> tuple[Excerpt, ...]:
     excerpts: list[Excerpt] = []
     lasting_s = 0.0
-    rows = list(sources[["source", "duration_s"]].itertuples(index=False))
+    rows = list(zip(sources["source"], sources["duration_s"].astype(float), strict=True))
     while lasting_s < duration_s:
         # The same source twice in a row would be a jump within it, which no one edits like that.
-        others = [row for row in rows if not excerpts or row.source != excerpts[-1].source] or rows
-        row = others[rng.integers(len(others))]
-        length_s = min(float(rng.uniform(*config.excerpt_s)), float(row.duration_s))
-        start_s = float(rng.uniform(0, row.duration_s - length_s))
-        excerpts.append(Excerpt(source=row.source, start_s=start_s, duration_s=length_s))
+        others = [row for row in rows if not excerpts or row[0] != excerpts[-1].source] or rows
+        source, available_s = others[rng.integers(len(others))]
+        length_s = min(float(rng.uniform(*config.excerpt_s)), available_s)
+        start_s = float(rng.uniform(0, available_s - length_s))
+        excerpts.append(Excerpt(source=source, start_s=start_s, duration_s=length_s))
         lasting_s += max(length_s - config.crossfade_s, 0.1)
     return tuple(excerpts)
 
 
 def _join(parts: list[Audio], overlap: int) -> Audio:
-    """Excerpts in a row, each faded into the next over `overlap` samples: a cut would be a click."""
+    """Excerpts in a row, each faded into the next over `overlap` samples: a cut can click."""
     joined = [parts[0]]
     for part in parts[1:]:
         length = min(overlap, joined[-1].shape[1], part.shape[1])

@@ -9,7 +9,8 @@ A dataset says in the catalog how it is recorded::
 
 ``reference`` records where a large dataset lies and what it holds instead of copying it;
 ``metrics`` logs the numbers of a JSON document besides the document; ``trials`` makes one nested
-run per row of a table, from the columns named in ``parameters`` and ``metrics``; ``model`` logs the folder as a pyfunc model and registers it.
+run per row of a table, from the columns named in ``parameters`` and ``metrics``; ``model`` logs
+the folder as a pyfunc model and registers it.
 """
 
 import json
@@ -102,6 +103,18 @@ class MlflowRecordHook(MlflowHook):
         if kind == "trials":
             log_trials(data, record)
         self._link_back(dataset, path)
+
+    @hook_impl
+    def on_pipeline_error(
+        self,
+        error: Exception,
+        run_params: dict[str, Any],
+        pipeline: Pipeline,
+        catalog: CatalogProtocol,
+    ) -> None:
+        """Close the run as failed; one that never started needs no closing."""
+        if mlflow.active_run() is not None:
+            super().on_pipeline_error(error, run_params, pipeline, catalog)
 
     def _link_back(self, dataset: Any, path: Path) -> None:
         """Leave the run's id beside the version, so that a file leads to its run."""

@@ -86,9 +86,9 @@ def stage_1_rows(summary: Summary) -> Rows:
         ("InfoNCE loss", f"{summary['loss_first']:.3f} → {summary['loss_last']:.3f}"),
         (
             "retrieval on held-out film",
-            f"audio→video R@1 {summary['audio_to_video_r1']:.2f}, "
-            f"video→audio R@1 {summary['video_to_audio_r1']:.2f} "
-            f"of {summary['validation_clips']:.0f} clips",
+            f"audio→video R@1 {summary['validation_audio_to_video_r1']:.2f}, "
+            f"video→audio R@1 {summary['validation_video_to_audio_r1']:.2f} "
+            f"(chance {1 / summary['validation_clips']:.2f})",
         ),
     ]
 
@@ -97,7 +97,7 @@ def stage_2_rows(summary: Summary) -> Rows:
     """Losses of the quality head."""
     return [
         ("loss", f"{summary['loss_first']:.3f} → {summary['loss_last']:.3f}"),
-        ("defect AUC on validation", f"{summary['mean_auc']:.2f} (mean over defects)"),
+        ("AUC clean / defective", f"{summary['validation_auc_defective']:.2f} on validation clips"),
     ]
 
 

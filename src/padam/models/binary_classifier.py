@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import sklearn
-import skops.io
 from sklearn.base import ClassifierMixin
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -98,6 +97,9 @@ class BinaryClassifier(ABC):
 
     def save(self, path: str | Path) -> None:
         """Write the folder ``path``: the estimator as skops (no pickle), the rest as JSON."""
+        # Imports every scikit-learn estimator and torch: too much for a search's children.
+        import skops.io
+
         pipeline, sigma = self._fitted()
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,6 +123,8 @@ class BinaryClassifier(ABC):
 
         Raises ClassifierFileError where it is missing, altered, or of another kind.
         """
+        import skops.io
+
         folder = Path(path)
         try:
             description = json.loads((folder / _DESCRIPTION_FILE).read_text())

@@ -32,8 +32,9 @@ class MetricScore:
 class Metric(Protocol):
     """Quality of a degraded channel, with or without its reference.
 
-    `score` takes two channels of equal length at `sample_rate` Hz, level-matched and time-aligned.
-    It never raises for audio it cannot judge: that gives NaN plus a reason.
+    `score` takes two channels at `sample_rate` Hz, level-matched, time-aligned and equally long
+    (metrics that align by themselves also take a longer or shorter one, as published). It never
+    raises for audio it cannot judge: that gives NaN plus a reason.
     """
 
     name: str

@@ -55,6 +55,9 @@ class Cdpam:
         """Score one channel at 22.05 kHz."""
         if reason := unscorable_pair(self, reference, degraded):
             return MetricScore.missing(reason)
+        if reference.size != degraded.size:
+            lengths = f"{reference.size} and {degraded.size} samples"
+            return MetricScore.missing(f"reference and degraded differ in length: {lengths}")
         if self.crop_s is not None:
             window = most_damaged_window(reference, degraded, round(self.crop_s * self.sample_rate))
             reference, degraded = reference[window], degraded[window]

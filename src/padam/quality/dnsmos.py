@@ -48,12 +48,14 @@ def rate_speech(signal: Signal) -> dict[str, float]:
     window, hop = int(WINDOW_S * rate), int(HOP_S * rate)
     while signal.size < window:
         signal = np.concatenate([signal, signal])
+    # the published recipe counts its windows in whole seconds
+    windows = int(signal.size // rate - WINDOW_S) + 1
     session = _session()
     raw = [
         session.run(None, {"input_1": signal[start : start + window].astype(np.float32)[None]})[0][
             0
         ]
-        for start in range(0, signal.size - window + 1, hop)
+        for start in range(0, windows * hop, hop)
     ]
     mos = {
         name: np.polyval(_TO_MOS[name], column)

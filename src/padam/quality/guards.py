@@ -38,11 +38,8 @@ def unscorable_channel(signal: Signal, sample_rate: int) -> str | None:
 
 def unscorable_pair(metric: Metric, reference: Signal, degraded: Signal) -> str | None:
     """Why `metric` cannot score this channel of a pair, or None where it can."""
-    if metric.needs_reference:
-        if reference.shape != degraded.shape:
-            return f"reference {reference.shape} and degraded {degraded.shape} differ in length"
-        if reason := unscorable_channel(reference, metric.sample_rate):
-            return f"reference: {reason}"
+    if metric.needs_reference and (reason := unscorable_channel(reference, metric.sample_rate)):
+        return f"reference: {reason}"
     if reason := unscorable_channel(degraded, metric.sample_rate):
         return f"degraded: {reason}"
     return None

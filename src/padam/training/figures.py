@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 
-def loss_curves(history: pd.DataFrame, title: str) -> Figure:
+def plot_history(history: pd.DataFrame, title: str) -> Figure:
     """Draw the metrics of a training over its steps: losses on the left, the others beside them.
 
     `history` is a table of step, metric, value; training metrics are drawn with their running mean.

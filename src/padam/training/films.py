@@ -36,20 +36,21 @@ class Film:
     frame_count: int
     frame_size: tuple[int, int]
 
-    def clip(self, first_frame: int, count: int) -> tuple[Audio, Frames]:
-        """Return the sound (count * 640,) and the frames (count, H, W, 3) from a frame on."""
+    def sound(self, first_frame: int, count: int) -> Audio:
+        """Return the sound (count * 640,) from a frame on."""
         start = first_frame * SAMPLES_PER_FRAME
-        audio = self.audio[start : start + count * SAMPLES_PER_FRAME]
+        return self.audio[start : start + count * SAMPLES_PER_FRAME]
+
+    def pictures(self, first_frame: int, count: int) -> Frames:
+        """Return the frames (count, H, W, 3) from a frame on."""
         if self.frames is not None:
-            return audio, self.frames[first_frame : first_frame + count]
-        frames = read_video(
-            self.path, first_frame / FPS, count / FPS, fps=FPS, size=self.frame_size
-        )[:count]
-        if len(frames) < count:  # a few pictures can be missing at a corrupt place
-            if len(frames) == 0:
-                raise MediaError(self.path, f"no picture can be read at {first_frame / FPS:.2f} s")
-            frames = np.concatenate([frames, frames[-1:].repeat(count - len(frames), axis=0)])
-        return audio, frames
+            return self.frames[first_frame : first_frame + count]
+        start_s = first_frame / FPS
+        frames = read_video(self.path, start_s, count / FPS, fps=FPS, size=self.frame_size)
+        if len(frames) == 0:
+            raise MediaError(self.path, f"no picture can be read at {start_s:.2f} s")
+        # The declared duration can exceed the last picture by a few frames: hold that one.
+        return np.pad(frames, [(0, count - len(frames)), (0, 0), (0, 0), (0, 0)], mode="edge")
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,7 @@ class ClipPlace:
     first_frame: int
 
 
-def open_film(
-    path: Path, frame_size: tuple[int, int], clip_frames: int, cache_bytes: int
-) -> Film:
+def open_film(path: Path, frame_size: tuple[int, int], clip_frames: int, cache_bytes: int) -> Film:
     """Read a film, its frames too if they take at most `cache_bytes`.
 
     Raises:
@@ -90,7 +89,8 @@ def open_film(
     count = min(audio_frames, video_frames)
     if count < clip_frames:
         raise MediaError(
-            path, f"{count / FPS:.1f} s of sound and picture, a clip needs {clip_frames / FPS:.1f} s"
+            path,
+            f"{count / FPS:.1f} s of sound and picture, a clip needs {clip_frames / FPS:.1f} s",
         )
     return Film(Path(path), audio, frames, count, frame_size)
 
@@ -154,10 +154,13 @@ def even_places(films: Sequence[Film], clip_frames: int, count: int) -> list[Cli
     return [places[i] for i in chosen]
 
 
-def clip_batch(films: Sequence[Film], places: Sequence[ClipPlace], clip_frames: int) -> Batch:
+def clip_batch(
+    films: Sequence[Film], places: Sequence[ClipPlace], clip_frames: int, pictures: bool = True
+) -> Batch:
     """Return `audio` (B, samples) float32 and `frames` (B, T, H, W, 3) uint8."""
-    clips = [films[place.film].clip(place.first_frame, clip_frames) for place in places]
-    return {
-        "audio": torch.from_numpy(np.stack([audio for audio, _ in clips])),
-        "frames": torch.from_numpy(np.stack([frames for _, frames in clips])),
-    }
+    sounds = [films[place.film].sound(place.first_frame, clip_frames) for place in places]
+    batch = {"audio": torch.from_numpy(np.stack(sounds))}
+    if pictures:
+        frames = [films[place.film].pictures(place.first_frame, clip_frames) for place in places]
+        batch["frames"] = torch.from_numpy(np.stack(frames))
+    return batch

@@ -140,36 +140,36 @@ def fit(
         TrainingDivergedError: the loss is not finite.
     """
     history = History()
-    trainer = pl.Trainer(
-        accelerator=config.accelerator,
-        devices=1,
-        precision=config.precision,
-        max_epochs=-(-config.steps // config.validate_every),
-        gradient_clip_val=config.gradient_clip,
-        num_sanity_val_steps=0,
-        log_every_n_steps=max(1, min(50, config.steps // 50)),
-        logger=active_mlflow_logger(stage) or False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=checkpoint_dir,
-        callbacks=[
-            _StepSeed(config.seed),
-            _Fingerprint(fingerprint),
-            history,
-            Progress(stage, config.steps),
-            *callbacks,
-            # Last, so that the checkpoint holds what the others learned in this epoch.
-            ModelCheckpoint(
-                checkpoint_dir,
-                save_last=True,
-                save_top_k=0,
-                save_on_train_epoch_end=True,
-                enable_version_counter=False,
-            ),
-        ],
-    )
-    batches = StepBatches(draw_batch, lambda: trainer.global_step, config)
     with seeded(config.seed), _quiet_lightning(), _plain_interrupt():
+        trainer = pl.Trainer(
+            accelerator=config.accelerator,
+            devices=1,
+            precision=config.precision,
+            max_epochs=-(-config.steps // config.validate_every),
+            gradient_clip_val=config.gradient_clip,
+            num_sanity_val_steps=0,
+            log_every_n_steps=max(1, min(50, config.steps // 50)),
+            logger=active_mlflow_logger(stage) or False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=checkpoint_dir,
+            callbacks=[
+                _StepSeed(config.seed),
+                _Fingerprint(fingerprint),
+                history,
+                Progress(stage, config.steps),
+                *callbacks,
+                # Last, so that the checkpoint holds what the others learned in this epoch.
+                ModelCheckpoint(
+                    checkpoint_dir,
+                    save_last=True,
+                    save_top_k=0,
+                    save_on_train_epoch_end=True,
+                    enable_version_counter=False,
+                ),
+            ],
+        )
+        batches = StepBatches(draw_batch, lambda: trainer.global_step, config)
         trainer.fit(
             module,
             DataLoader(batches, batch_size=None),
@@ -191,7 +191,9 @@ def first_and_last(history: pd.DataFrame, metric: str) -> tuple[float, float]:
 def last_values(history: pd.DataFrame, prefix: str) -> dict[str, float]:
     """Return the last value of each metric whose name starts with `prefix`."""
     rows = history[history["metric"].str.startswith(prefix)]
-    return {str(name): float(value) for name, value in rows.groupby("metric")["value"].last().items()}
+    return {
+        str(name): float(value) for name, value in rows.groupby("metric")["value"].last().items()
+    }
 
 
 def _resumable(path: Path, expected: str) -> Path | None:

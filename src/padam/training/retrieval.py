@@ -18,9 +18,9 @@ def retrieval_metrics(audio: Tensor, video: Tensor) -> dict[str, float]:
             f"Paired embeddings must be (N, D) with N ≥ 1, not {tuple(audio.shape)} and "
             f"{tuple(video.shape)}."
         )
-    similarity = functional.normalize(audio.double(), dim=1) @ functional.normalize(
-        video.double(), dim=1
-    ).T
+    similarity = (
+        functional.normalize(audio.double(), dim=1) @ functional.normalize(video.double(), dim=1).T
+    )
     metrics = {}
     for direction, rows in (("audio_to_video", similarity), ("video_to_audio", similarity.T)):
         ranks = _ranks(rows)

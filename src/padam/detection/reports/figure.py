@@ -18,7 +18,7 @@ def score_timeline(
     title: str = "",
     labels: pd.DataFrame | None = None,
 ) -> Figure:
-    """Figure of one title: segments as by `flag_segments`, labels (start_s, end_s, defect) shaded."""
+    """One title: segments as by `flag_segments`, labels (start_s, end_s, defect) shaded."""
     figure = Figure(figsize=(10, 2.8), layout="constrained")
     draw_timeline(figure.add_subplot(), segments, threshold, title=title, labels=labels)
     return figure
@@ -30,7 +30,8 @@ def score_timelines(
     """Figure of several titles under each other: name → (segments, labels)."""
     figure = Figure(figsize=(10, 1 + 1.7 * max(1, len(titles))), layout="constrained")
     for index, (name, (segments, labels)) in enumerate(titles.items()):
-        axes = figure.add_subplot(len(titles), 1, index + 1)
+        shared = figure.axes[0] if index else None
+        axes = figure.add_subplot(len(titles), 1, index + 1, sharey=shared)
         draw_timeline(axes, segments, threshold, title=name, labels=labels)
     return figure
 
@@ -45,13 +46,13 @@ def draw_timeline(
 ) -> None:
     """Draw one title on the given axes; segments without a score leave a gap."""
     if labels is not None:
-        for label in labels.itertuples():
-            axes.axvspan(label.start_s, label.end_s, color="tab:orange", alpha=0.25, lw=0)
+        for row, label in enumerate(labels.to_dict("records")):
+            axes.axvspan(label["start_s"], label["end_s"], color="tab:orange", alpha=0.25, lw=0)
             axes.annotate(
-                str(label.defect),
-                (label.start_s, 1),
+                str(label["defect"]),
+                (label["start_s"], 1),
                 xycoords=("data", "axes fraction"),
-                xytext=(2, -9),
+                xytext=(2, -9 - 9 * (row % 3)),
                 textcoords="offset points",
                 fontsize=7,
                 color="tab:brown",

@@ -97,13 +97,13 @@ def _segments(scores: pd.DataFrame, segments: pd.DataFrame) -> list[Document]:
     by_start = {start: rows.sort_values("channel") for start, rows in scores.groupby("start_s")}
     return [
         {
-            "start_s": _rounded(row.start_s),
-            "end_s": _rounded(row.end_s),
-            "channel_scores": [_rounded(value) for value in by_start[row.start_s]["score"]],
-            "above_threshold": bool(row.above_threshold),
-            "flagged": bool(row.flagged),
+            "start_s": _rounded(row["start_s"]),
+            "end_s": _rounded(row["end_s"]),
+            "channel_scores": [_rounded(value) for value in by_start[row["start_s"]]["score"]],
+            "above_threshold": bool(row["above_threshold"]),
+            "flagged": bool(row["flagged"]),
         }
-        for row in segments.itertuples()
+        for row in segments.to_dict("records")
     ]
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from padam.audio import Audio
 from padam.detection.operating_point import OperatingPoint
-from padam.detection.segments import SEGMENT_S, iter_segments
+from padam.detection.segments import SEGMENT_S, Segment, iter_segments
 
 SEGMENT_COLUMNS = ["start_s", "end_s", "channel", "score"]
 PROBABILITY_PREFIX = "p_"
@@ -58,7 +58,7 @@ def score_in_batches(
     `score_batch` returns named columns, each (rows,); a row is one channel of one segment.
     """
     frames: list[pd.DataFrame] = []
-    batch = []
+    batch: list[Segment] = []
     for segment in iter_segments(blocks, sample_rate, segment_s):
         batch.append(segment)
         if len(batch) == batch_segments:
@@ -69,7 +69,7 @@ def score_in_batches(
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=SEGMENT_COLUMNS)
 
 
-def _score_rows(batch: Sequence, score_batch: BatchScore) -> pd.DataFrame:  # type: ignore[type-arg]
+def _score_rows(batch: Sequence[Segment], score_batch: BatchScore) -> pd.DataFrame:
     channels = batch[0].audio.shape[0]
     rows = np.concatenate([segment.audio for segment in batch], axis=0)
     return pd.DataFrame(
@@ -89,4 +89,4 @@ def worst_channel(scores: pd.DataFrame) -> pd.DataFrame:
     """
     keys = [name for name in ("scorer", "split", "title") if name in scores.columns]
     keys += ["start_s", "end_s"]
-    return scores.groupby(keys, sort=False, as_index=False)["score"].max()
+    return scores.groupby(keys, sort=False)["score"].max().reset_index()

@@ -48,7 +48,7 @@ class PadamScorer:
     def __init__(self, model: PadamModel, *, batch_segments: int = 6) -> None:
         self.model = model
         self.run_id = model.run_id
-        self.version = model.versions.get("model", model.run_id or "untrained")
+        self.version = model.run_id or "untrained"
         self.operating_point = model.operating_point
         self._batch_segments = batch_segments
 
@@ -59,8 +59,8 @@ class PadamScorer:
         )
 
     def _score_rows(self, rows: Audio) -> Columns:
-        """Columns of the rows; NaN for a row that holds NaN or infinity, which no model can judge."""
-        finite = np.isfinite(rows).all(axis=1)
+        """Columns of the rows; NaN for a row that holds NaN or infinity: no model can judge it."""
+        finite = np.asarray(np.isfinite(rows).all(axis=1))
         if finite.all():
             return self._columns(embed_audio(self.model.encoder, rows))
         columns = self._columns(embed_audio(self.model.encoder, np.where(finite[:, None], rows, 0)))
@@ -68,7 +68,7 @@ class PadamScorer:
 
     def _columns(self, embeddings: Embeddings) -> Columns:
         representation = represent(self.model.quality_head, embeddings)
-        columns = {"score": np.asarray(self.model.classifier.score(representation), np.float64)}
+        columns: Columns = {"score": self.model.classifier.score(representation)}
         with torch.inference_mode():
             logits = self.model.quality_head.classify(torch.from_numpy(representation))
             probabilities = torch.sigmoid(logits).numpy()
@@ -103,7 +103,11 @@ class PadamAblations(PadamScorer):
             if not wide.empty
         ]
         columns = ["scorer", *SEGMENT_COLUMNS]
-        return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame([], columns=columns)
+        return (
+            pd.concat(parts, ignore_index=True)[columns]
+            if parts
+            else pd.DataFrame([], columns=columns)
+        )
 
     def _columns(self, embeddings: Embeddings) -> Columns:
         representation = represent(self.model.quality_head, embeddings)

@@ -44,9 +44,7 @@ def train_head(
     return head, history, summary, loss_curves(history, "Stage 2: quality head")
 
 
-def represent_clips(
-    head: QualityHead, embeddings: Arrays, manifest: pd.DataFrame
-) -> pd.DataFrame:
+def represent_clips(head: QualityHead, embeddings: Arrays, manifest: pd.DataFrame) -> pd.DataFrame:
     """Return one row per side of every clip pair: its labels and its representation r (512,).
 
     A clip is represented by its most damaged channel; a reference is clean.

@@ -4,11 +4,12 @@ import json
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import joblib
 import pandas as pd
 from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict, Field
 
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
@@ -17,7 +18,6 @@ from padam.defects.figures import plot_drawn_distributions
 from padam.defects.plan import (
     PlanConfig,
     SourceRules,
-    SplitConfig,
     inspect_source,
     plan_clips,
     split_sources,
@@ -25,6 +25,15 @@ from padam.defects.plan import (
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.shards import ClipRejectedError, synthesise_clip
 from padam.defects.workflow import WorkflowConfig
+
+
+class SplitConfig(BaseModel):
+    """Shares of the sources' duration by split, and the seed of their assignment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fractions: dict[Literal["train", "validation", "test"], float]
+    seed: int = Field(0, ge=0)
 
 
 def index_sources(
@@ -43,7 +52,9 @@ def index_sources(
             f"None of the {len(found)} media files in '{media.root}' can be used. {reasons}"
         )
     index = split_sources(found, split.fractions, split.seed)
-    return index.drop(columns=["accepted", "reason"]), found.loc[~accepted, ["source", "reason"]].reset_index(drop=True)
+    return index.drop(columns=["accepted", "reason"]), found.loc[
+        ~accepted, ["source", "reason"]
+    ].reset_index(drop=True)
 
 
 def draw_clip_plan(index: pd.DataFrame, config: PlanConfig) -> pd.DataFrame:
@@ -98,7 +109,9 @@ def manifest_row(metadata: dict[str, Any]) -> dict[str, Any]:
     """
     defects = metadata["params"]["defects"]
     channels = [channel for defect in defects for channel in defect["channels"]]
-    row = {key: metadata[key] for key in metadata if key not in ("labels", "label_vector", "params")}
+    row = {
+        key: metadata[key] for key in metadata if key not in ("labels", "label_vector", "params")
+    }
     return {
         **row,
         "labels": ",".join(metadata["labels"]),

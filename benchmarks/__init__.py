@@ -1,0 +1,1 @@
+"""Benchmarks: ours and the alternative side by side, one script per part."""

@@ -1,0 +1,32 @@
+"""The report of one title as a folder: the document for machines, the timeline for people."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from padam.detection.reports.figure import score_timeline
+from padam.detection.reports.json_report import Document, write_document
+
+DOCUMENT = "detections.json"
+TIMELINE = "timeline.png"
+
+
+def write_reports(folder: Path, document: Document) -> None:
+    """Write `detections.json` and `timeline.png`; the document last, since it says all is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    segments = pd.DataFrame(document["segments"])
+    if not segments.empty:
+        segments["score"] = [
+            max((score for score in scores if score is not None), default=float("nan"))
+            for scores in segments["channel_scores"]
+        ]
+        threshold = document["model"]["threshold"]
+        figure = score_timeline(
+            segments,
+            float("nan") if threshold is None else threshold,
+            title=f"{document['title']['file']}: {document['verdict']}",
+        )
+        partial = folder / f".{TIMELINE}.partial"
+        figure.savefig(partial, format="png", dpi=110)
+        partial.replace(folder / TIMELINE)
+    write_document(document, folder / DOCUMENT)

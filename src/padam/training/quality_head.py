@@ -1,0 +1,264 @@
+"""Stage 2: representations that cluster by quality and by content (PADAM §4.2)."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+from torch.nn import functional
+
+from padam.defects.registry import DEFECT_NAMES
+from padam.models.losses import (
+    ContrastiveVariant,
+    QualityMaskKind,
+    content_mask,
+    masked_contrastive,
+    quality_mask,
+)
+from padam.models.quality_head import QualityHead, QualityHeadConfig
+from padam.training.callbacks import check_finite
+from padam.training.fitting import (
+    Batch,
+    FitConfig,
+    fingerprint,
+    first_and_last,
+    fit,
+    last_values,
+    seeded,
+)
+from padam.training.head_validation import validation_metrics
+from padam.training.pairs import PairedEmbeddings
+
+logger = logging.getLogger(__name__)
+
+STAGE = "quality_head"
+
+
+class QualityHeadTraining(FitConfig):
+    """Stage 2; defaults are for a laptop, the paper's values stand beside them."""
+
+    head: QualityHeadConfig = QualityHeadConfig()
+    steps: int = Field(200, ge=1)
+    validate_every: int = Field(40, ge=1)
+    batch_size: int = Field(64, ge=4, multiple_of=2)  # rows, both members of each pair; 256
+    max_lr: float = Field(2e-2, gt=0)  # 2e-4, for many more steps
+    momentum: float = Field(0.9, ge=0, lt=1)  # not named by the paper
+    weight_decay: float = Field(1e-5, ge=0)  # 1e-5
+    temperature: float = Field(0.2, gt=0)  # 0.2
+    defect_weight: float = Field(0.5, ge=0)  # ½ L_d
+    quality_weight: float = Field(1.0, ge=0)  # L_q
+    content_weight: float = Field(1.0, ge=0)  # L_c
+    mask: QualityMaskKind = "soft"  # soft
+    variant: ContrastiveVariant = "all_pairs"  # as printed: degenerate
+    identity: Literal["source", "clip"] = "source"  # source: a clean and a degraded clip attract
+
+    @field_validator("head")
+    @classmethod
+    def _one_output_per_defect(cls, head: QualityHeadConfig) -> QualityHeadConfig:
+        if head.labels != len(DEFECT_NAMES):
+            raise ValueError(f"head.labels {head.labels} must be {len(DEFECT_NAMES)}, one a defect")
+        return head
+
+
+class QualityHeadModule(pl.LightningModule):
+    """The quality head under ½ L_d − L_q − L_c."""
+
+    def __init__(self, config: QualityHeadTraining) -> None:
+        super().__init__()
+        self.config = config
+        self.head = QualityHead(config.head)
+        self._seen: list[dict[str, Tensor]] = []
+
+    def losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Return the loss, its parts L_d, L_q and L_c, and the representations r (B, 512)."""
+        config = self.config
+        hidden = self.head(batch["embeddings"].float())
+        r = self.head.pool(hidden)
+        defect = functional.binary_cross_entropy_with_logits(self.head.classify(r), batch["labels"])
+        quality = masked_contrastive(
+            self.head.project(r),
+            quality_mask(batch["q_rank"], config.mask),
+            config.temperature,
+            config.variant,
+        )
+        content = masked_contrastive(
+            self.head.project(self.head.content_views(hidden)),
+            content_mask(batch[config.identity]),
+            config.temperature,
+            config.variant,
+        )
+        # L_q and L_c are log-likelihoods: to be raised, hence the minus signs.
+        loss = (
+            config.defect_weight * defect
+            - config.quality_weight * quality
+            - config.content_weight * content
+        )
+        parts = {"loss": loss, "l_d": defect, "l_q": quality, "l_c": content}
+        return loss, {name: part.detach() for name, part in parts.items()}, r
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of one batch of pairs."""
+        loss, parts, _ = self.losses(batch)
+        learning_rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        check_finite(loss, self.global_step, learning_rate)
+        self.log_dict({f"train_{name}": part for name, part in parts.items()}, on_step=True)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self._seen.clear()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep what the metrics over all held-out pairs need."""
+        _, parts, r = self.losses(batch)
+        self._seen.append(
+            {
+                **parts,
+                "z": self.head.project(r),
+                "logits": self.head.classify(r),
+                "labels": batch["labels"],
+                "q_rank": batch["q_rank"],
+            }
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the loss parts and how well quality and defects are told apart."""
+        metrics = {
+            name: float(torch.stack([seen[name] for seen in self._seen]).mean())
+            for name in ("loss", "l_d", "l_q", "l_c")
+        }
+        rows = {
+            name: torch.cat([seen[name] for seen in self._seen]).float().cpu().numpy()
+            for name in ("z", "logits", "labels", "q_rank")
+        }
+        metrics |= validation_metrics(**rows)
+        self._seen.clear()
+        # What cannot be measured (NaN) is left out of the curve rather than drawn as a number.
+        finite = {name: value for name, value in metrics.items() if np.isfinite(value)}
+        self.log_dict({f"validation_{name}": value for name, value in finite.items()})
+
+    def configure_optimizers(self) -> Any:
+        """Return SGD under a one-cycle schedule (PADAM §4.2)."""
+        config = self.config
+        optimizer = torch.optim.SGD(
+            self.parameters(),
+            lr=config.max_lr,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, config.max_lr, total_steps=config.steps, cycle_momentum=config.momentum > 0
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def train_quality_head(
+    *,
+    reference: npt.NDArray[np.floating[Any]],
+    degraded: npt.NDArray[np.floating[Any]],
+    q_rank: npt.NDArray[np.floating[Any]],
+    labels: npt.NDArray[np.floating[Any]],
+    sources: Sequence[Any] | npt.NDArray[Any],
+    splits: Sequence[Any] | npt.NDArray[Any],
+    config: QualityHeadTraining,
+    checkpoint_dir: Path,
+    source_clips: Sequence[Any] | npt.NDArray[Any] | None = None,
+    callbacks: Sequence[pl.Callback] = (),
+) -> tuple[QualityHead, pd.DataFrame, dict[str, Any]]:
+    """Train the quality head on N clip pairs and return it with the curve and a summary.
+
+    Args:
+        reference: embeddings (N, T, 384) of the clean members; they carry no label and, being the
+            best there is, q_rank 1.
+        degraded: embeddings (N, T, 384) of the degraded members.
+        q_rank: fused quality of the degraded members mapped to [0, 1]; NaN takes no part in L_q.
+        labels: (N, 7) of 0 and 1, the degraded members' defects in the registry's order.
+        sources: source file of each pair; none may be in two splits.
+        splits: "train", "validation" or "test" of each pair; "test" is not looked at.
+        config: sizes, schedule and losses.
+        checkpoint_dir: an interrupted training goes on from its last.ckpt.
+        source_clips: identity of the clean clip of each pair, where one clean clip has several
+            degraded versions; by default each pair has its own.
+        callbacks: further Lightning callbacks.
+
+    Raises:
+        ValueError: arrays of different length, not finite, out of range, a source in two splits,
+            or fewer than two training pairs.
+        TrainingDivergedError: the loss is not finite.
+    """
+    pairs = PairedEmbeddings.validated(
+        reference, degraded, q_rank, labels, sources, splits, source_clips
+    )
+    train, held_out = pairs.rows("train"), pairs.rows("validation")
+    if len(train) < 2:
+        raise ValueError(f"Stage 2 needs at least 2 training pairs, not {len(train)}.")
+    share = {name: float(pairs.labels[train, i].mean()) for i, name in enumerate(DEFECT_NAMES)}
+    logger.info(
+        "%d training and %d validation pairs; with %s.",
+        *(len(train), len(held_out)),
+        ", ".join(f"{name} {value:.0%}" for name, value in share.items()),
+    )
+    with seeded(config.seed):
+        module = QualityHeadModule(config)
+    history = fit(
+        module,
+        partial(_draw_batch, pairs, train, config),
+        _validation_batches(pairs, held_out, config),
+        config,
+        stage=STAGE,
+        checkpoint_dir=checkpoint_dir,
+        fingerprint=fingerprint(config, _digest(pairs)),
+        callbacks=callbacks,
+    )
+    loss_first, loss_last = first_and_last(history, "train_loss")
+    measured = last_values(history, "validation_")
+    aucs = [f"validation_auc_{name}" for name in DEFECT_NAMES] if len(held_out) else []
+    summary = {
+        "loss_first": loss_first,
+        "loss_last": loss_last,
+        "steps": config.steps,
+        "train_pairs": len(train),
+        "validation_pairs": len(held_out),
+        **{f"train_share_{name}": value for name, value in share.items()},
+        **dict.fromkeys(aucs),  # None: only one class among the validation clips
+        **measured,
+    }
+    return module.head.cpu().eval(), history, summary
+
+
+def _draw_batch(
+    pairs: PairedEmbeddings, train: npt.NDArray[np.int64], config: QualityHeadTraining, step: int
+) -> Batch:
+    rng = np.random.default_rng([config.seed, step])
+    count = min(config.batch_size // 2, len(train))
+    return pairs.batch(rng.choice(train, count, replace=False))
+
+
+def _validation_batches(
+    pairs: PairedEmbeddings, held_out: npt.NDArray[np.int64], config: QualityHeadTraining
+) -> list[Batch]:
+    if len(held_out) == 0:
+        logger.info("No validation pairs: only the training loss is measured.")
+        return []
+    count = -(-len(held_out) // (config.batch_size // 2))
+    return [pairs.batch(rows) for rows in np.array_split(held_out, count)]
+
+
+def _digest(pairs: PairedEmbeddings) -> str:
+    digest = hashlib.sha256()
+    for array in (pairs.reference, pairs.degraded, pairs.q_rank, pairs.labels, pairs.source_clips):
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update(repr(pairs.splits.tolist()).encode())
+    return digest.hexdigest()

@@ -1,0 +1,140 @@
+"""Shard folders: computed once, resumed after a kill, published whole."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DatasetError, Version
+
+from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
+from padam.datasets.shards import (
+    ArrayShardsDataset,
+    ClipShardsDataset,
+    RenderedShard,
+    TableShardsDataset,
+)
+from padam.defects.shards import ClipPair
+
+SERIAL = Compute(n_jobs=1, shard_size=2)
+
+
+def table(number: int, calls: Path, fail_on: int | None = None) -> pd.DataFrame:
+    if number == fail_on:
+        raise RuntimeError("power cut")
+    with calls.open("a") as log:
+        log.write(f"{number}\n")
+    return pd.DataFrame({"number": [number], "square": [number**2]})
+
+
+def jobs(calls: Path, *, name: str = "work", fail_on: int | None = None) -> ShardJobs:
+    parts = {f"part-{n}": partial(table, n, calls, fail_on) for n in range(4)}
+    return ShardJobs(fingerprint(name), parts, SERIAL)
+
+
+def dataset(folder: Path, version: str = "2026-01-01T00.00.00.000Z") -> TableShardsDataset:
+    return TableShardsDataset(filepath=str(folder / "scores"), version=Version(None, version))
+
+
+def test_shards_load_as_one_table_in_order(tmp_path: Path) -> None:
+    dataset(tmp_path).save(jobs(tmp_path / "calls"))
+    loaded = dataset(tmp_path).load()
+    assert loaded["number"].tolist() == [0, 1, 2, 3]
+    assert loaded["square"].tolist() == [0, 1, 4, 9]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    with pytest.raises(DatasetError, match="power cut"):
+        dataset(tmp_path).save(jobs(calls, fail_on=2))
+    assert not dataset(tmp_path).exists(), "half a version must not be seen"
+    assert calls.read_text().split() == ["0", "1"]
+
+    dataset(tmp_path, "2026-01-02T00.00.00.000Z").save(jobs(calls))
+    assert calls.read_text().split() == ["0", "1", "2", "3"], "nothing is computed twice"
+    assert len(dataset(tmp_path).load()) == 4
+    assert not list(tmp_path.glob(".*partial")), "nothing is left behind"
+
+
+def test_shards_of_other_work_are_not_taken_up(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    with pytest.raises(DatasetError):
+        dataset(tmp_path).save(jobs(calls, name="old parameters", fail_on=2))
+    calls.unlink()
+    dataset(tmp_path).save(jobs(calls, name="new parameters"))
+    assert calls.read_text().split() == ["0", "1", "2", "3"]
+
+
+def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
+    dataset(tmp_path).save(jobs(tmp_path / "calls"))
+    with pytest.raises(DatasetError, match="must not exist"):
+        dataset(tmp_path).save(jobs(tmp_path / "calls"))
+
+
+def test_worker_processes_give_what_one_process_gives(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    parallel = ShardJobs("parallel", jobs(calls).jobs, Compute(n_jobs=2))
+    dataset(tmp_path).save(parallel)
+    assert dataset(tmp_path).load()["number"].tolist() == [0, 1, 2, 3]
+
+
+def test_arrays_keep_their_type_and_shape(tmp_path: Path) -> None:
+    embedding = np.arange(6, dtype=np.float16).reshape(1, 2, 3)
+    target = ArrayShardsDataset(
+        filepath=str(tmp_path / "embeddings"), version=Version(None, "2026-01-01T00.00.00.000Z")
+    )
+    target.save(ShardJobs("arrays", {"a": lambda: {"clip": embedding}}, SERIAL))
+    loaded = target.load()
+    assert loaded["clip"].dtype == np.float16
+    np.testing.assert_array_equal(loaded["clip"], embedding)
+
+
+def clip(clip_id: str) -> ClipPair:
+    rng = np.random.default_rng(int(clip_id))
+    audio = np.round(rng.uniform(-0.5, 0.5, (2, 4800)) * 2**20) / 2**20
+    audio = audio.astype(np.float32)
+    return ClipPair(clip_id, audio, -audio, 48000, {"clip_id": clip_id, "labels": []})
+
+
+def test_clips_come_back_sample_by_sample_with_what_was_rejected(tmp_path: Path) -> None:
+    target = ClipShardsDataset(
+        filepath=str(tmp_path / "clips"), version=Version(None, "2026-01-01T00.00.00.000Z")
+    )
+    refused = {"clip_id": "000002", "source": "b.wav", "reason": "silent"}
+    shards = {
+        "clips-0": lambda: RenderedShard([clip("000001")], [refused]),
+        "clips-1": lambda: RenderedShard([clip("000003")]),
+    }
+    target.save(ShardJobs("clips", shards, SERIAL))
+    loaded = target.load()
+    pairs = list(loaded)
+    assert [pair.clip_id for pair in pairs] == ["000001", "000003"]
+    np.testing.assert_array_equal(pairs[0].reference, clip("000001").reference)
+    np.testing.assert_array_equal(pairs[1].degraded, clip("000003").degraded)
+    assert [row["clip_id"] for row in loaded.metadata()] == ["000001", "000003"]
+    assert loaded.rejected() == [refused]
+    assert loaded.fingerprint() == target.load().fingerprint()
+
+
+def test_dask_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    work = ShardJobs("x", jobs(tmp_path / "calls").jobs, Compute(backend="dask"))
+    with pytest.raises(DatasetError, match=r"padam\[dask\]"):
+        dataset(tmp_path).save(work)
+
+
+def test_dask_workers_compute_shards(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        compute = Compute(backend="dask", scheduler=cluster.scheduler_address)
+        dataset(tmp_path).save(ShardJobs("dask", jobs(tmp_path / "calls").jobs, compute))
+    assert dataset(tmp_path).load()["square"].tolist() == [0, 1, 4, 9]
+
+
+def test_a_fingerprint_tells_parts_apart() -> None:
+    assert fingerprint("ab", "c") != fingerprint("a", "bc")
+    assert fingerprint({"b": 1, "a": 2}) == fingerprint({"a": 2, "b": 1})
+    assert fingerprint(SERIAL) == fingerprint(Compute(n_jobs=1, shard_size=2))

@@ -1,0 +1,121 @@
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from padam.defects.plan import PlanConfig, plan_clips, split_sources
+
+FRACTIONS = {"train": 0.6, "validation": 0.2, "test": 0.2}
+
+
+def sources(per_kind=10, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = [
+        {
+            "source": f"{kind}/{i}.flac",
+            "kind": kind,
+            "duration_s": float(rng.uniform(30, 120)),
+            "accepted": True,
+        }
+        for kind in ("music", "dialogue", "effects")
+        for i in range(per_kind)
+    ]
+    rows.append({"source": "music/bad.flac", "kind": "music", "duration_s": 99, "accepted": False})
+    return pd.DataFrame(rows)
+
+
+def test_a_source_lies_in_one_split_and_rejected_ones_in_none():
+    index = split_sources(sources(), FRACTIONS, seed=1)
+    assert index["source"].is_unique
+    assert "music/bad.flac" not in set(index["source"])
+    assert set(index["split"]) == set(FRACTIONS)
+
+
+def test_fractions_hold_overall_and_in_each_kind():
+    index = split_sources(sources(20), FRACTIONS, seed=1)
+    share = index.groupby("split")["duration_s"].sum() / index["duration_s"].sum()
+    for name, fraction in FRACTIONS.items():
+        assert share[name] == pytest.approx(fraction, abs=0.05)
+    assert set(index.groupby("kind")["split"].nunique()) == {3}
+
+
+def test_the_split_depends_on_the_seed_and_not_on_the_order():
+    index = sources()
+    first = split_sources(index, FRACTIONS, seed=1)
+    shuffled = split_sources(index.sample(frac=1, random_state=0), FRACTIONS, seed=1)
+    pd.testing.assert_frame_equal(first, shuffled)
+    assert not first["split"].equals(split_sources(index, FRACTIONS, seed=2)["split"])
+
+
+def test_few_sources_still_fill_every_split():
+    for seed in range(10):
+        index = split_sources(sources(1), FRACTIONS, seed)
+        assert set(index["split"]) == set(FRACTIONS)
+
+
+def test_too_few_sources_are_named():
+    with pytest.raises(ValueError, match="1 accepted sources cannot fill"):
+        split_sources(sources(1).head(1), FRACTIONS, 0)
+
+
+def test_fractions_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="sum to 1"):
+        split_sources(sources(), {"train": 0.6, "validation": 0.2}, 0)
+
+
+def test_clips_never_overlap_and_stay_inside_their_source():
+    index = split_sources(sources(), FRACTIONS, seed=0)
+    durations = index.set_index("source")["duration_s"]
+    plan = plan_clips(index, PlanConfig(clips=60, seed=3))
+    assert len(plan) == 60
+    assert plan["clip_id"].tolist() == [f"{i:06d}" for i in range(60)]
+    for source, clips in plan.groupby("source"):
+        starts = np.sort(clips["start_s"].to_numpy())
+        assert (np.diff(starts) >= 10).all()
+        assert starts[0] >= 0
+        assert starts[-1] + 10 <= durations[source]
+
+
+def test_a_source_can_be_filled_to_the_last_clip():
+    index = pd.DataFrame(
+        [{"source": "a", "kind": "music", "duration_s": 30.0005, "split": "train"}]
+    )
+    plan = plan_clips(index, PlanConfig(clips=3))
+    assert plan["start_s"].tolist() == [0, 10, 20]
+
+
+def test_plans_carry_the_split_of_their_source_and_leave_the_test_sources():
+    index = split_sources(sources(), FRACTIONS, seed=0)
+    plan = plan_clips(index, PlanConfig(clips=60))
+    assert set(plan["split"]) == {"train", "validation"}
+    expected = index.set_index("source")["split"]
+    assert (plan["split"].to_numpy() == expected[plan["source"]].to_numpy()).all()
+    assert list(plan.columns) == [
+        "clip_id", "source", "split", "kind", "start_s", "duration_s", "seed",
+    ]  # fmt: skip
+
+
+def test_the_same_seed_gives_the_same_plan():
+    index = split_sources(sources(), FRACTIONS, seed=0)
+    first, again, other = (plan_clips(index, PlanConfig(clips=40, seed=s)) for s in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first["start_s"].equals(other["start_s"])
+
+
+def test_max_per_source_holds():
+    index = split_sources(sources(), FRACTIONS, seed=0)
+    plan = plan_clips(index, PlanConfig(clips=20, max_per_source=1))
+    assert plan["source"].is_unique
+
+
+def test_too_many_clips_name_what_is_possible():
+    index = pd.DataFrame([{"source": "a", "kind": "music", "duration_s": 35.0, "split": "train"}])
+    with pytest.raises(ValueError, match=r"4 clips .* allow 3"):
+        plan_clips(index, PlanConfig(clips=4))
+    with pytest.raises(ValueError, match="allow 0"):
+        plan_clips(index, PlanConfig(clips=1, splits=("validation",)))
+
+
+def test_no_clips_is_no_plan():
+    with pytest.raises(ValidationError):
+        PlanConfig(clips=0)
