@@ -63,7 +63,7 @@ def write_archive(root: Path) -> Path:
     for kind in ("music", "dialogue"):
         for number in range(3):
             write_sound(root / kind / f"{kind}_{number}.flac", 32.0, seed=10 + number)
-    for number in range(3):
+    for number in range(4):
         write_film(root / "film" / f"film_{number}.mp4", 32.0, seed=20 + number)
     (root / "music" / "broken.flac").write_bytes(b"this is not audio")
     return root

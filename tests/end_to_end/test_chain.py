@@ -65,7 +65,7 @@ def test_a_broken_file_is_recorded_and_the_rest_is_used(chain) -> None:
     assert rejected["source"].tolist() == ["music/broken.flac"]
     assert rejected["reason"].str.len().min() > 0
     index = pd.read_parquet(latest(project, "02_intermediate/source_index.parquet"))
-    assert len(index) == 9
+    assert len(index) == 10
     assert set(index["split"]) == {"train", "validation", "test"}
 
 

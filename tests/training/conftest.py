@@ -16,7 +16,7 @@ SCENE_S = 0.4
 def write_film(
     path: Path, seconds: float, seed: int = 0, sound: bool = True, picture: bool = True
 ) -> Path:
-    """Write scenes of 0.4 s: the higher the tone, the farther right the white bar."""
+    """Write scenes of 0.4 s: the higher the tone, the brighter the picture and the farther right its bar."""
     rng = np.random.default_rng(seed)
     places = rng.random(int(np.ceil(seconds / SCENE_S)))
     with av.open(str(path), "w", format="matroska") as container:
@@ -28,8 +28,9 @@ def write_film(
             audio.layout = "mono"
         if picture:
             for k in range(round(seconds * FPS)):
-                pixels = np.full((HEIGHT, WIDTH, 3), 20, dtype=np.uint8)
-                left = int(places[int(k / FPS / SCENE_S)] * (WIDTH - 16))
+                place = places[int(k / FPS / SCENE_S)]
+                pixels = np.full((HEIGHT, WIDTH, 3), int(20 + 180 * place), dtype=np.uint8)
+                left = int(place * (WIDTH - 16))
                 pixels[k % 4 : HEIGHT - 4 + k % 4, left : left + 16] = 230
                 frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
                 frame.pts, frame.time_base = k, Fraction(1, FPS)
@@ -55,7 +56,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [write_film(folder / f"film_{seed}.mkv", 8.0, seed) for seed in range(3)]
 
 
-class Interruption(RuntimeError):
+class InterruptionError(RuntimeError):
     """Stands for a killed process."""
 
 
@@ -67,7 +68,7 @@ class InterruptAt(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: object) -> None:
         if trainer.global_step == self._step:
-            raise Interruption
+            raise InterruptionError
 
 
 class Steps(pl.Callback):

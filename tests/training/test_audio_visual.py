@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 
 from padam.training.audio_visual import AudioVisualConfig, train_audio_visual
-from tests.training.conftest import InterruptAt, Interruption, Steps, same_weights
+from tests.training.conftest import InterruptAt, InterruptionError, Steps, same_weights
 
 TINY = AudioVisualConfig(
     audio_encoder="tiny",
@@ -21,15 +21,21 @@ TINY = AudioVisualConfig(
 
 def test_loss_falls_where_the_picture_tells_the_sound(films, tmp_path):
     config = TINY.model_copy(
-        update={"steps": 60, "validate_every": 60, "batch_size": 16, "max_lr": 1e-3}
+        update={
+            "steps": 50,
+            "validate_every": 50,
+            "batch_size": 8,
+            "max_lr": 1e-3,
+            "flip_probability": 0.0,
+            "validation_clips": 20,
+        }
     )
-    config = config.model_copy(update={"flip_probability": 0.0, "validation_clips": 20})
     encoder, history, summary = train_audio_visual(films[:2], films[2:], config, tmp_path)
-    assert summary["loss_first"] == pytest.approx(math.log(16), abs=0.4)
-    assert summary["loss_last"] < summary["loss_first"] - 0.5
-    assert summary["validation_audio_to_video_r5"] > 2 * 5 / 20
+    assert summary["loss_last"] < summary["loss_first"] - 0.2
+    assert summary["validation_loss"] < math.log(20) - 0.15  # below what chance gives
+    assert summary["validation_video_to_audio_r5"] > 5 / 20
     assert list(history.columns) == ["step", "metric", "value"]
-    assert history.loc[history["metric"] == "train_loss", "step"].tolist() == list(range(1, 61))
+    assert history.loc[history["metric"] == "train_loss", "step"].tolist() == list(range(1, 51))
     assert not encoder.training
     assert encoder.log_mel.mean != 0  # statistics were fitted before the first step
 
@@ -37,7 +43,7 @@ def test_loss_falls_where_the_picture_tells_the_sound(films, tmp_path):
 def test_resumed_training_equals_an_undisturbed_one(films, tmp_path):
     whole, history, _ = train_audio_visual(films[:2], films[2:], TINY, tmp_path / "whole")
     broken = tmp_path / "broken"
-    with pytest.raises(Interruption):
+    with pytest.raises(InterruptionError):
         train_audio_visual(films[:2], films[2:], TINY, broken, callbacks=[InterruptAt(5)])
     assert (broken / "last.ckpt").is_file()
     seen = []
@@ -51,7 +57,7 @@ def test_resumed_training_equals_an_undisturbed_one(films, tmp_path):
 
 
 def test_checkpoint_of_another_configuration_is_not_used(films, tmp_path):
-    with pytest.raises(Interruption):
+    with pytest.raises(InterruptionError):
         train_audio_visual(films[:2], films[2:], TINY, tmp_path, callbacks=[InterruptAt(3)])
     seen = []
     other = TINY.model_copy(update={"seed": 1})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from padam.audio import Audio
@@ -9,6 +11,7 @@ from padam.audio.codecs import CodecSettings
 from padam.defects.audibility import error_level_db
 from padam.defects.base import DefectParams, UndrawableDefectError, affected
 from padam.defects.encoding import encode
+from padam.defects.packet_loss import PacketLoss
 from padam.defects.registry import DEFECTS
 from padam.defects.workflow import UnusableSourceError
 from padam.defects.workflow_config import WorkflowConfig
@@ -56,39 +59,36 @@ def _lay(
             "min_sustained_s": duration_s[0],
         }
     )
-    encoded = DEFECTS[name].stage == "encode"
-    ranges = workflow.ranges[name]
+    # A stream that loses packets is one stream for the whole title: were it only encoded around
+    # the loss, the codec would begin and end with the defect.
+    encoded = name == PacketLoss.name
+    intact = encode(audio, rate, codec) if encoded else audio
     reason = ""
     for _ in range(workflow.redraw_limit):
         start = int(rng.integers(audio.shape[1] - length + 1))
         stretch = audio[:, start : start + length]
         try:
-            params = DEFECTS[name].draw(rng, stretch, rate, ranges, placement)
+            params = DEFECTS[name].draw(rng, stretch, rate, workflow.ranges[name], placement)
         except UndrawableDefectError as error:
             reason = str(error)
             continue
+        in_title = _shifted(params, start / rate)
         if encoded:
-            # One stream for the whole title, or its codec would begin and end with the defect.
             params = params.model_copy(update={"codec": codec})
-        intact = encode(stretch, rate, codec) if encoded else stretch
-        degraded = DEFECTS[name].apply(stretch, rate, params)
+            in_title = in_title.model_copy(update={"codec": codec})
+            degraded = PacketLoss().lose(audio, rate, in_title, intact)
+        else:
+            degraded = audio.copy()
+            degraded[:, start : start + length] = DEFECTS[name].apply(stretch, rate, params)
         level_db = error_level_db(
-            affected(intact, rate, params), affected(degraded, rate, params), rate, rate / 2
+            affected(intact, rate, in_title), affected(degraded, rate, in_title), rate, rate / 2
         )
-        if level_db < workflow.audible_floor_db:
-            reason = f"{name} stays below {workflow.audible_floor_db} dB of error to signal"
-            continue
-        if encoded:
-            return DEFECTS[name].apply(audio, rate, _shifted(params, start / rate)), (
-                params,
-                start / rate,
-            )
-        whole = audio.copy()
-        whole[:, start : start + length] = degraded
-        return whole, (params, start / rate)
+        if level_db >= workflow.audible_floor_db:
+            return degraded, (params, start / rate)
+        reason = f"{name} stays below {workflow.audible_floor_db} dB of error to signal"
     raise UnusableSourceError(f"no audible {name} in {workflow.redraw_limit} draws: {reason}")
 
 
-def _shifted(params: DefectParams, by_s: float) -> DefectParams:
+def _shifted(params: DefectParams, by_s: float) -> Any:
     interval = params.interval.model_copy(update={"start_s": params.interval.start_s + by_s})
     return params.model_copy(update={"interval": interval})

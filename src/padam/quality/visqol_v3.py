@@ -61,12 +61,14 @@ def _engine(mode: VisqolMode) -> Any:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Hold ViSQOL's compiled loops to one thread: workers share the cores."""
+    """Hold ViSQOL's compiled loops and matrix products to one thread: workers share the cores."""
     import numba
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
         numba.set_num_threads(threads)

@@ -54,6 +54,7 @@ class AudioVisualConfig(FitConfig):
     clip_s: float = Field(2.0, gt=0)  # 10
     temperature: float = Field(0.1, gt=0)  # 0.1
     max_lr: float = Field(3e-4, gt=0)  # 1e-4, for a hundred times more steps
+    warmup_share: float = Field(0.1, gt=0, lt=1)  # of the steps; not named by the paper
     flip_probability: float = Field(0.5, ge=0, le=1)  # 0.5
     validation_clips: int = Field(32, ge=0)
     statistics_clips: int = Field(64, ge=1)  # clips that fit the log-mel mean and deviation
@@ -117,7 +118,10 @@ class AudioVisualModule(pl.LightningModule):
         """Return Adam under a one-cycle schedule (PADAM §4.1)."""
         optimizer = torch.optim.Adam(self.parameters(), lr=self.config.max_lr)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.config.max_lr, total_steps=self.config.steps
+            optimizer,
+            self.config.max_lr,
+            total_steps=self.config.steps,
+            pct_start=self.config.warmup_share,
         )
         return {
             "optimizer": optimizer,

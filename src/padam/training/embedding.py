@@ -82,7 +82,7 @@ def represent(
         for start in range(0, len(rows), REPRESENT_BATCH):
             batch = torch.from_numpy(rows[start : start + REPRESENT_BATCH].astype(np.float32))
             parts.append(head.represent(batch.to(device)).cpu().numpy())
-    return np.concatenate(parts).reshape(*leading, -1)
+    return np.concatenate(parts).reshape(*leading, head.config.hidden_width)
 
 
 def _cpu_has_bfloat16() -> bool:

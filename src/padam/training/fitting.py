@@ -162,8 +162,7 @@ def fit(
                 # Last, so that the checkpoint holds what the others learned in this epoch.
                 ModelCheckpoint(
                     checkpoint_dir,
-                    save_last=True,
-                    save_top_k=0,
+                    filename=Path(LAST_CHECKPOINT).stem,
                     save_on_train_epoch_end=True,
                     enable_version_counter=False,
                 ),
@@ -222,6 +221,8 @@ def _quiet_lightning() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
+            warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
+            warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
             yield
     finally:
         banner.setLevel(level)

@@ -15,7 +15,7 @@ from padam.defects.shards import read_shard
 from padam.models.audio_encoder import AudioEncoder
 from padam.training.audio_visual import AudioVisualConfig, train_audio_visual
 from padam.training.embedding import SAMPLE_RATE, embed_audio
-from padam.training.figures import loss_curves
+from padam.training.figures import plot_history
 
 
 def train_feature_extractor(
@@ -27,16 +27,15 @@ def train_feature_extractor(
         split: [media.path(source) for source in films.loc[films["split"] == split, "source"]]
         for split in ("train", "validation")
     }
-    for split, found in paths.items():
-        if not found:
-            raise ValueError(
-                f"Stage 1 learns from sound and picture together, and no film is in the split "
-                f"'{split}': add films with a picture to '{media.root}'."
-            )
+    if not paths["train"]:
+        raise ValueError(
+            f"Stage 1 learns from sound and picture together, and no film in '{media.root}' is in "
+            "the split 'train': add films."
+        )
     encoder, history, summary = train_audio_visual(
         paths["train"], paths["validation"], config, checkpoints
     )
-    return encoder, history, summary, loss_curves(history, "Stage 1: audio-visual InfoNCE")
+    return encoder, history, summary, plot_history(history, "Stage 1: audio-visual InfoNCE")
 
 
 def embed_clips(encoder: AudioEncoder, clips: ClipShards, compute: Compute) -> ShardJobs:

@@ -11,7 +11,7 @@ from padam.datasets.shards import Arrays
 from padam.defects.registry import DEFECT_NAMES
 from padam.models.quality_head import QualityHead
 from padam.training.embedding import represent
-from padam.training.figures import loss_curves
+from padam.training.figures import plot_history
 from padam.training.quality_head import QualityHeadTraining, train_quality_head
 
 SIDES = ("reference", "degraded")
@@ -41,7 +41,7 @@ def train_head(
         config=config,
         checkpoint_dir=checkpoints,
     )
-    return head, history, summary, loss_curves(history, "Stage 2: quality head")
+    return head, history, summary, plot_history(history, "Stage 2: quality head")
 
 
 def represent_clips(head: QualityHead, embeddings: Arrays, manifest: pd.DataFrame) -> pd.DataFrame:
