@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 
 export DO_NOT_TRACK = 1
 export KEDRO_DISABLE_TELEMETRY = 1
+export PYTHONWARNINGS = ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
 .PHONY: install run test test-all lint format bench viz viz-build ui clean
 

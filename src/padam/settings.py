@@ -1,16 +1,28 @@
 """Project settings, in the form Kedro reads."""
 
+import logging
 import warnings
 from pathlib import Path
 
+import optuna
 from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 
 # Advice of third parties to each other, which whoever runs a pipeline can do nothing about.
-for advice in ("register_new_resolver", ".*Add type hints to the `predict`", ".*'--pipeline'"):
+for advice in (
+    r"register_new_resolver\(\) is deprecated",
+    r".*Add type hints to the `predict`",
+    r".*An input example was not provided",
+    r"Option '--pipeline' is deprecated",
+):
     warnings.filterwarnings("ignore", message=advice)
 
 from padam.hooks import MlflowRecordHook, RunSummaryHook  # noqa: E402 - imports warn already
+
+logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
+# Optuna's lines go where all others go, and follow conf/logging.yml.
+optuna.logging.disable_default_handler()
+optuna.logging.enable_propagation()
 
 PROJECT_PATH = (
     find_kedro_project(Path(__file__).parent) or find_kedro_project(Path.cwd()) or Path.cwd()

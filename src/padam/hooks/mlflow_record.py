@@ -26,11 +26,15 @@ from kedro.io import AbstractVersionedDataset, CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, Schema
 from pydantic import BaseModel
 
 from padam import __version__
+
+# A bar for nine small files says nothing and tears the log.
+MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
 
 VERSION_TAG = "kedro.dataset_version"
 RUN_FILE = "mlflow_run.json"

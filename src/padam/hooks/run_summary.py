@@ -14,6 +14,10 @@ Rows = list[tuple[str, str]]
 Summary = Mapping[str, Any]
 
 
+ORDER = {"padam": 0, "quality_head": 1, "feature_extractor": 2}
+"""PADAM, then its ablations from the nearest on, then everything else."""
+
+
 class RunSummaryHook:
     """Prints the summaries that the pipelines of this run produced."""
 
@@ -113,7 +117,8 @@ def stage_3_rows(summary: Summary) -> Rows:
 def evaluation_rows(summary: Summary) -> Rows:
     """Segment and title F1 of every system."""
     rows = []
-    for scorer, levels in summary["scorers"].items():
+    systems = sorted(summary["scorers"].items(), key=lambda item: ORDER.get(item[0], len(ORDER)))
+    for scorer, levels in systems:
         cells = [
             f"{level} F1 {levels[level]['f1_from_validation']:.2f} "
             f"(tuned on test {levels[level]['f1_from_test']:.2f})"
