@@ -13,8 +13,6 @@ os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS
 
 import argparse
 import hashlib
-import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,7 +21,6 @@ import time
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -41,6 +38,7 @@ from padam.detection.scorers.dnsmos import DnsmosScorer
 from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
 from padam.models.defect_classifier import DefectClassifier
 from padam.models.quality_head import QualityHead
+from report import Row, parser, publish, row
 
 RATE = 48_000
 NISQA_SHA256 = "7ec4cf937514dd3f8860b21e66fabd8ca87a168572675ef8d979c4c4ad2e805c"
@@ -49,13 +47,11 @@ CONFIG = ScanConfig(threshold=0.5)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Speed and memory of a scan.")
-    parser.add_argument("--quick", action="store_true", help="end within 90 s, on a shorter file")
-    parser.add_argument("--json", type=Path, help="where to write the results")
-    parser.add_argument("--model", type=Path, help="folder of a trained model")
-    parser.add_argument("--nisqa", type=Path, help="nisqa.tar, for the ratio over NISQA")
-    parser.add_argument("--scan", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    options = parser("Speed and memory of a scan.")
+    options.add_argument("--model", type=Path, help="folder of a trained model")
+    options.add_argument("--nisqa", type=Path, help="nisqa.tar, for the ratio over NISQA")
+    options.add_argument("--scan", type=Path, help=argparse.SUPPRESS)
+    arguments = options.parse_args()
     torch.set_num_threads(1)
     padam = load_model(arguments.model).scorer()
     if arguments.scan:
@@ -64,14 +60,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), padam, arguments)
-    print(pd.DataFrame(rows).to_string(index=False, float_format="%.2f"))
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        document = {"machine": machine(), "rows": rows}
-        arguments.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    publish(rows, arguments.json, torch=torch.__version__)
 
 
-def measure(folder: Path, padam: Scorer, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def measure(folder: Path, padam: Scorer, arguments: argparse.Namespace) -> list[Row]:
     minutes = 2.0 if arguments.quick else 20.0
     title = write_title(folder / "title.m4a", minutes * 60)
     excerpt = write_title(folder / "excerpt.m4a", 40 if arguments.quick else 120)
@@ -208,20 +200,6 @@ def peak_rss_mb() -> float:
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
-
-
-def row(measure: str, value: float, unit: str, note: str) -> dict[str, Any]:
-    return {"measure": measure, "value": round(value, 3), "unit": unit, "note": note}
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": 1,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
 
 
 if __name__ == "__main__":

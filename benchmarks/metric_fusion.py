@@ -7,17 +7,12 @@ one encode of the reference and one of the degraded signal per channel, whole cl
 in turn on the same synthetic pairs, in one process, on one thread.
 """
 
-import argparse
 import importlib.metadata
 import importlib.util
-import json
 import multiprocessing
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +24,7 @@ from torch.nn import functional
 from padam.audio.resampling import resample
 from padam.quality.cdpam import Cdpam, published_state, resolve_precision
 from padam.quality.scoring import PairScorer, ScoringConfig
+from report import Row, parser, publish, row
 
 RATE = 48000
 CLIP_S = 10.0
@@ -36,26 +32,20 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter pairs, under 90 s")
-    parser.add_argument("--pairs", type=int, help="pairs for the agreement (default 24, quick 4)")
-    parser.add_argument("--json", type=Path, help="write the rows to this file")
-    arguments = parser.parse_args()
+    options = parser("Cost and accuracy of the metric fusion.")
+    options.add_argument("--pairs", type=int, help="pairs for the agreement (default 24, quick 4)")
+    arguments = options.parse_args()
     use_one_thread()
     rows = measure(arguments.quick, arguments.pairs or (4 if arguments.quick else 24))
-    for row in rows:
-        print(f"{row['measure']:42} {row['value']:>10.4g} {row['unit']:8} {row['note']}")
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        document = {"machine": machine(), "rows": rows}
-        arguments.json.write_text(json.dumps(document, indent=2) + "\n")
+    bfloat16 = resolve_precision("auto") is torch.bfloat16
+    publish(rows, arguments.json, torch=torch.__version__, bfloat16=bfloat16)
 
 
-def measure(quick: bool, pairs: int) -> list[dict[str, Any]]:
+def measure(quick: bool, pairs: int) -> list[Row]:
     return fusion_cost(1 if quick else 5) + cdpam_forms(quick, pairs) + worker_speedup(quick)
 
 
-def fusion_cost(repeats: int) -> list[dict[str, Any]]:
+def fusion_cost(repeats: int) -> list[Row]:
     """CPU seconds of a 10 s stereo pair, in the laptop default and by metric."""
     pair = synthetic_pair(0, CLIP_S, channels=2)
     default = ScoringConfig()
@@ -78,7 +68,7 @@ def fusion_cost(repeats: int) -> list[dict[str, Any]]:
     return [row(n, statistics.median(s), "CPU-s", note.get(n, "")) for n, s in seconds.items()]
 
 
-def cdpam_forms(quick: bool, pairs: int) -> list[dict[str, Any]]:
+def cdpam_forms(quick: bool, pairs: int) -> list[Row]:
     """CDPAM in the package's form and in ours, on one channel."""
     package = PackageCdpam()
     ours = {
@@ -121,7 +111,7 @@ def cdpam_forms(quick: bool, pairs: int) -> list[dict[str, Any]]:
     return rows
 
 
-def worker_speedup(quick: bool) -> list[dict[str, Any]]:
+def worker_speedup(quick: bool) -> list[Row]:
     """Wall time of the laptop default with two worker processes against one."""
     jobs = list(range(4 if quick else 16))
     duration_s = 4.0 if quick else CLIP_S
@@ -230,20 +220,6 @@ def wall_seconds(call: Callable[..., Any], *arguments: Any) -> float:
     start = time.perf_counter()
     call(*arguments)
     return time.perf_counter() - start
-
-
-def row(measure: str, value: float, unit: str, note: str) -> dict[str, Any]:
-    return {"measure": measure, "value": float(value), "unit": unit, "note": note}
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "threads_per_process": 1,
-        "torch": torch.__version__,
-        "bfloat16": resolve_precision("auto") is torch.bfloat16,
-    }
 
 
 if __name__ == "__main__":

@@ -5,15 +5,9 @@ overlapping so far that about one in ten is called wrong, as real representation
 the process's own on one thread, which other work on the machine does not lengthen.
 """
 
-import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import sklearn
@@ -23,6 +17,7 @@ from sklearn.svm import NuSVC
 from threadpoolctl import threadpool_limits
 
 from padam.models.defect_classifier import DefectClassifier
+from report import Row, parser, publish, row
 
 WIDTH = 512
 NU = 0.3
@@ -33,25 +28,17 @@ SAME_ENGINE = "ours runs sklearn's NuSVC, so near 1 is what it should be"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Fit and prediction cost of the ν-SVM.")
-    parser.add_argument("--quick", action="store_true", help="end within 90 s")
-    parser.add_argument("--json", type=Path, help="where to write the results")
-    arguments = parser.parse_args()
+    arguments = parser("Fit and prediction cost of the ν-SVM.").parse_args()
     sizes = (1000, 2000, 4000) if arguments.quick else (4000, 8000, 16000)
     largest_repeated = 2000 if arguments.quick else 4000
     with threadpool_limits(limits=1):
-        results = [
-            row
+        rows = [
+            each
             for size in sizes
-            for row in compare(size, rounds=3 if size <= largest_repeated else 1)
+            for each in compare(size, rounds=3 if size <= largest_repeated else 1)
         ]
-        results.append(prediction_cost(sizes[0]))
-    for row in results:
-        print(f"{row['measure']:<34} {row['value']:>10.3f} {row['unit']:<6} {row['note']}")
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        document = {"machine": machine(), "rows": results}
-        arguments.json.write_text(json.dumps(document, indent=2) + "\n")
+        rows.append(prediction_cost(sizes[0]))
+    publish(rows, arguments.json, sklearn=sklearn.__version__)
 
 
 def representations(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +51,7 @@ def representations(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return factors @ mixing + rng.normal(size=(rows, WIDTH)), y
 
 
-def compare(size: int, rounds: int) -> list[dict[str, Any]]:
+def compare(size: int, rounds: int) -> list[Row]:
     """Fit ours and sklearn's in turn and compare the medians."""
     r, y = representations(size, seed=1)
     ours = DefectClassifier(NU, GAMMA)
@@ -81,8 +68,8 @@ def compare(size: int, rounds: int) -> list[dict[str, Any]]:
     median, alternative = statistics.median(seconds_ours), statistics.median(seconds_theirs)
     largest = np.abs(ours.decision_function(r[:500]) - theirs.decision_function(r[:500])).max()
     return [
-        result(f"fit_s_{size}", median, "s", f"{NOTE}; scores of the training rows included"),
-        result(
+        row(f"fit_s_{size}", median, "s", f"{NOTE}; scores of the training rows included"),
+        row(
             f"ratio_sklearn_over_ours_{size}",
             alternative / median,
             "x",
@@ -91,33 +78,19 @@ def compare(size: int, rounds: int) -> list[dict[str, Any]]:
     ]
 
 
-def prediction_cost(size: int) -> dict[str, Any]:
+def prediction_cost(size: int) -> Row:
     r, y = representations(size, seed=1)
     classifier = DefectClassifier(NU, GAMMA).fit(r, y)
     unseen, _ = representations(PREDICTED_ROWS, seed=2)
     median = statistics.median(seconds(lambda: classifier.score(unseen)) for _ in range(5))
     note = f"{PREDICTED_ROWS} rows at once, trained on {size}"
-    return result("predict_us_per_row", 1e6 * median / PREDICTED_ROWS, "us", note)
+    return row("predict_us_per_row", 1e6 * median / PREDICTED_ROWS, "us", note)
 
 
 def seconds(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
-
-
-def result(measure: str, value: float, unit: str, note: str) -> dict[str, Any]:
-    return {"measure": measure, "value": round(value, 4), "unit": unit, "note": note}
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": 1,
-        "python": platform.python_version(),
-        "sklearn": sklearn.__version__,
-    }
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from kedro.io import DatasetError
 from kedro.utils import find_kedro_project
 from kedro.validation.exceptions import ParameterValidationError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from padam import __version__
@@ -99,7 +99,8 @@ def scan(
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_NOT_SCANNED)
     config = ScanConfig(threshold=threshold)
-    documents, unreadable = [], {}
+    documents: list[dict[str, Any]] = []
+    unreadable: dict[str, str] = {}
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -110,15 +111,12 @@ def scan(
     ) as bar:
         for title in titles:
             task = bar.add_task(title.name, total=None)
+
+            def show(done_s: float, total_s: float, task: TaskID = task) -> None:
+                bar.update(task, completed=done_s, total=total_s)
+
             try:
-                document = scan_title(
-                    title,
-                    scorer,
-                    config,
-                    progress=lambda done_s, total_s, task=task: bar.update(
-                        task, completed=done_s, total=total_s
-                    ),
-                )
+                document = scan_title(title, scorer, config, progress=show)
             except MediaError as error:
                 unreadable[str(title)] = error.reason
                 continue

@@ -84,11 +84,10 @@ def test_nothing_to_scan_is_said(model: Path, tmp_path: Path, make, message: str
 
 def test_a_missing_model_names_the_remedy(chain, tmp_path: Path) -> None:
     project, _ = chain
-    result = invoke(
-        "scan", project.titles / "title.mp4", "--out", tmp_path / "out", "--model", tmp_path / "none"
-    )
+    title, out, missing = project.titles / "title.mp4", tmp_path / "out", tmp_path / "none"
+    result = invoke("scan", title, "--out", out, "--model", missing)
     assert result.exit_code == 2
-    assert str(tmp_path / "none") in result.stderr
+    assert str(missing) in result.stderr
     assert "kedro run" in result.stderr
 
 

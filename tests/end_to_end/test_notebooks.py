@@ -14,9 +14,7 @@ def execute(path: Path) -> list[str]:
     assert not any(cell.get("outputs") for cell in notebook.cells), "notebooks are kept clean"
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}})
     client.execute()
-    return [
-        output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])
-    ]
+    return [output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
 def test_hear_the_defects(project: Path) -> None:

@@ -16,7 +16,7 @@ SCENE_S = 0.4
 def write_film(
     path: Path, seconds: float, seed: int = 0, sound: bool = True, picture: bool = True
 ) -> Path:
-    """Write scenes of 0.4 s: the higher the tone, the brighter the picture and the farther right its bar."""
+    """Write scenes of 0.4 s: the higher the tone, the brighter and farther right the bar."""
     rng = np.random.default_rng(seed)
     places = rng.random(int(np.ceil(seconds / SCENE_S)))
     with av.open(str(path), "w", format="matroska") as container:

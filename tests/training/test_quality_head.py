@@ -18,7 +18,9 @@ HEAD = QualityHeadConfig(
     embedding_width=16, hidden_width=16, projection_width=8, predictor_width=8, dropout=0.25
 )
 TINY = QualityHeadTraining(head=HEAD, steps=6, validate_every=2, batch_size=16, max_lr=0.05)
-LONG = TINY.model_copy(update={"steps": 200, "validate_every": 100, "batch_size": 32})
+LONG = TINY.model_copy(
+    update={"steps": 200, "validate_every": 100, "batch_size": 32, "max_lr": 0.3}
+)
 
 
 def toy_pairs(count: int = 64) -> dict:

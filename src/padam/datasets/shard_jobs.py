@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,8 +76,11 @@ def run_jobs(work: ShardJobs, folder: Path, suffix: str, write: Callable[[Path, 
     )
     with _backend(work.compute):
         parallel = joblib.Parallel(n_jobs=work.compute.n_jobs, return_as="generator_unordered")
-        for _ in progress(parallel(tasks), total=len(missing), label=work.label):
-            pass
+        with warnings.catch_warnings():
+            # loky replaces a worker that has grown by 300 MB, and says so; nothing is lost.
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+            for _ in progress(parallel(tasks), total=len(missing), label=work.label):
+                pass
     return len(missing)
 
 

@@ -123,15 +123,16 @@ class MlflowRecordHook(MlflowHook):
     def _link_back(self, dataset: Any, path: Path) -> None:
         """Leave the run's id beside the version, so that a file leads to its run."""
         if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
-            run = mlflow.active_run()
-            link = {"run_id": run.info.run_id, "tracking_uri": mlflow.get_tracking_uri()}
+            link = {"run_id": self.run_id, "tracking_uri": mlflow.get_tracking_uri()}
             (path.parent / RUN_FILE).write_text(json.dumps(link, indent=2), encoding="utf-8")
 
 
 def saved_path(dataset: Any) -> Path:
     """Where the version just saved lies."""
-    if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
-        return Path(dataset._get_versioned_path(dataset.resolve_save_version()))
+    if isinstance(dataset, AbstractVersionedDataset) and (
+        version := dataset.resolve_save_version()
+    ):
+        return Path(dataset._get_versioned_path(version))
     return Path(dataset._filepath)
 
 

@@ -11,7 +11,7 @@ from padam.detection.padam_model import PadamModel
 from padam.detection.scan import ScanConfig, scan_title
 
 
-class ServedPadam(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]
+class ServedPadam(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined]
     """Scans the files named in the column ``path``."""
 
     def load_context(self, context: Any) -> None:

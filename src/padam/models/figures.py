@@ -15,7 +15,7 @@ def plot_search(trials: pd.DataFrame) -> Figure:
     pruned = trials[trials["f1"].isna()]
     points = plane.scatter(done["nu"], done["gamma"], c=done["f1"], cmap="viridis", s=40)
     plane.scatter(pruned["nu"], pruned["gamma"], marker="x", color="0.6", label="pruned")
-    best = done.loc[done["f1"].idxmax()]
+    best = done.nlargest(1, "f1")
     plane.scatter(best["nu"], best["gamma"], s=160, facecolors="none", edgecolors="tab:red")
     plane.set(xscale="log", yscale="log", xlabel="ν", ylabel="γ", title="F1 on validation clips")
     if len(pruned):

@@ -48,7 +48,7 @@ class AudioVisualConfig(FitConfig):
 
     audio_encoder: AudioEncoderSize = "small"  # paper
     video_encoder: VideoEncoderSize = "tiny"  # paper
-    steps: int = Field(160, ge=1)
+    steps: int = Field(120, ge=1)
     validate_every: int = Field(40, ge=1)
     batch_size: int = Field(16, ge=2)
     clip_s: float = Field(2.0, gt=0)  # 10

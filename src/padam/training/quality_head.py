@@ -47,10 +47,10 @@ class QualityHeadTraining(FitConfig):
     """Stage 2; defaults are for a laptop, the paper's values stand beside them."""
 
     head: QualityHeadConfig = QualityHeadConfig()
-    steps: int = Field(200, ge=1)
-    validate_every: int = Field(40, ge=1)
-    batch_size: int = Field(64, ge=4, multiple_of=2)  # rows, both members of each pair; 256
-    max_lr: float = Field(2e-2, gt=0)  # 2e-4, for many more steps
+    steps: int = Field(100, ge=1)
+    validate_every: int = Field(25, ge=1)
+    batch_size: int = Field(48, ge=4, multiple_of=2)  # rows, both members of each pair; 256
+    max_lr: float = Field(0.3, gt=0)  # 2e-4, for many more steps
     momentum: float = Field(0.9, ge=0, lt=1)  # not named by the paper
     weight_decay: float = Field(1e-5, ge=0)  # 1e-5
     temperature: float = Field(0.2, gt=0)  # 0.2

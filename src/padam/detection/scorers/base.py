@@ -32,8 +32,11 @@ class Scorer(Protocol):
     sample_rate: int
     segment_s: float
     run_id: str | None
-    operating_point: OperatingPoint | None
-    """The decision that belongs to the model, where it has one."""
+
+    @property
+    def operating_point(self) -> OperatingPoint | None:
+        """The decision that belongs to the model, where it has one."""
+        ...
 
     def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
         """Rows (start_s, end_s, channel, score[, p_<defect> …]) of a title's consecutive blocks.

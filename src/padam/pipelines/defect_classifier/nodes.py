@@ -50,8 +50,10 @@ def fit_probes(representations: pd.DataFrame, embeddings: Arrays) -> dict[str, L
     """Fit the ablations of PADAM's Table 3: stage 1 and stage 2, each with a linear probe."""
     train = representations[representations["split"] == "train"]
     pooled = [
-        mean_embedding(embeddings[f"{row.clip_id}.{row.side}"][row.channel])
-        for row in train.itertuples()
+        mean_embedding(embeddings[f"{clip}.{side}"][channel])
+        for clip, side, channel in zip(
+            train["clip_id"], train["side"], train["channel"], strict=True
+        )
     ]
     labels = train["defective"].to_numpy(dtype=np.int64)
     return {

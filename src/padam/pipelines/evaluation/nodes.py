@@ -93,8 +93,10 @@ def score_titles(
     ]
     decision = {"parameters": classifier.parameters, "sigma": classifier.sigma}
     jobs = {
-        str(row.title): partial(score_title, titles.path(row.file), row.title, row.split, model)
-        for row in titles.titles.itertuples()
+        title: partial(score_title, titles.path(file), title, split, model)
+        for title, split, file in zip(
+            *(titles.titles[column] for column in ("title", "split", "file")), strict=True
+        )
     }
     work = fingerprint(decision, titles.fingerprint(), *weights)
     return ShardJobs(work, jobs, compute, label="titles scored")
@@ -136,11 +138,11 @@ def evaluate(
 def f1_by_scorer(systems: pd.DataFrame) -> dict[str, Any]:
     """Return F1 and average precision by scorer, level and origin of the threshold."""
     found: dict[str, Any] = {}
-    for row in systems.itertuples():
-        level = found.setdefault(row.scorer, {}).setdefault(row.level, {})
-        level[f"f1_from_{row.threshold_from}"] = float(row.f1)
-        if row.threshold_from == "validation":
-            level["average_precision"] = float(row.average_precision)
+    for row in systems.to_dict(orient="records"):
+        level = found.setdefault(row["scorer"], {}).setdefault(row["level"], {})
+        level[f"f1_from_{row['threshold_from']}"] = float(row["f1"])
+        if row["threshold_from"] == "validation":
+            level["average_precision"] = float(row["average_precision"])
     return found
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -27,10 +28,7 @@ def train_head(
     """Train the quality head on pairs of the clips that have a q̂."""
     clips = manifest.merge(fused[["clip_id", "q_rank"]], on="clip_id", validate="1:1")
     clips = clips[clips["q_rank"].notna()]
-    reference, degraded = (
-        np.stack([embeddings[f"{row.clip_id}.{side}"][row.channel] for row in clips.itertuples()])
-        for side in SIDES
-    )
+    reference, degraded = (chosen_channels(embeddings, clips, side) for side in SIDES)
     head, history, summary = train_quality_head(
         reference=reference,
         degraded=degraded,
@@ -54,9 +52,14 @@ def represent_clips(head: QualityHead, embeddings: Arrays, manifest: pd.DataFram
         table = manifest[["clip_id", "source", "split", "channel", *DEFECT_NAMES]].copy()
         if side == "reference":
             table[list(DEFECT_NAMES)] = 0
-        arrays = [embeddings[f"{row.clip_id}.{side}"][row.channel] for row in table.itertuples()]
         table.insert(1, "side", side)
         table["defective"] = table[list(DEFECT_NAMES)].any(axis=1).astype(int)
-        table["representation"] = list(represent(head, np.stack(arrays)))
+        table["representation"] = list(represent(head, chosen_channels(embeddings, table, side)))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def chosen_channels(embeddings: Arrays, clips: pd.DataFrame, side: str) -> npt.NDArray[np.float16]:
+    """Return the embeddings (clips, T, 384) of one side of each clip, of its damaged channel."""
+    chosen = zip(clips["clip_id"], clips["channel"], strict=True)
+    return np.stack([embeddings[f"{clip}.{side}"][channel] for clip, channel in chosen])

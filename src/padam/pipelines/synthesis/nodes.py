@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -32,7 +32,7 @@ class SplitConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    fractions: dict[Literal["train", "validation", "test"], float]
+    fractions: dict[str, float]
     seed: int = Field(0, ge=0)
 
 
@@ -66,7 +66,7 @@ def synthesise_clips(
     media: MediaFolder, plan: pd.DataFrame, workflow: WorkflowConfig, compute: Compute
 ) -> ShardJobs:
     """Return the work of rendering every clip of the plan, in shards."""
-    rows = plan.to_dict(orient="records")
+    rows: list[dict[str, Any]] = plan.to_dict(orient="records")  # type: ignore[assignment]
     size = compute.shard_size
     jobs = {
         f"clips-{start // size:06d}": partial(

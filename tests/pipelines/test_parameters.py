@@ -1,0 +1,58 @@
+"""The configuration of every environment is valid, and `paper` holds the paper's constants."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
+from kedro.validation.parameter_validator import ParameterValidator
+
+from padam.settings import CONFIG_LOADER_ARGS
+
+
+def parameters(project: Path, env: str) -> dict[str, Any]:
+    """Return the parameters of an environment as the nodes get them: no run, nothing written."""
+    bootstrap_project(project)
+    loader = OmegaConfigLoader(str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
+    return ParameterValidator(dict(pipelines)).validate_raw_params(loader["parameters"])
+
+
+@pytest.mark.parametrize("env", ["local", "paper", "test", "dask", "gpu"])
+def test_every_environment_is_valid(project: Path, env: str) -> None:
+    assert parameters(project, env)["synthesis"]["plan"].clip_duration_s == 10.0
+
+
+def test_paper_holds_the_papers_constants(project: Path) -> None:
+    paper = parameters(project, "paper")
+    synthesis = paper["synthesis"]
+    assert synthesis["plan"].clips == 250_000
+    fractions = synthesis["split"].fractions
+    clips = fractions["train"] + fractions["validation"]
+    assert fractions["train"] / clips == pytest.approx(0.75)
+    workflow = synthesis["workflow"]
+    assert (
+        workflow.single_probability,
+        workflow.several_probability,
+        workflow.clean_probability,
+    ) == (0.65, 0.25, 0.10)
+    assert workflow.source_encode_probability == workflow.transcode_probability == 0.5
+    assert workflow.transcode.loudness_probability == workflow.transcode.lowpass_probability == 0.1
+    assert workflow.transcode.loudness_lufs == -23.0
+    assert workflow.placement.whole_probability == 1.0
+    assert workflow.ranges["clipping"].percent == (7.0, 35.0)
+    assert workflow.ranges["clipping"].min_gap_s == 0.4
+    assert workflow.ranges["packet_loss"].amount == (1000, 9000)
+    assert workflow.ranges["packet_loss"].packet_drop_probability == 0.0
+    assert workflow.ranges["hum"].snr_db == workflow.ranges["hiss"].snr_db == (0.0, 15.0)
+    weights = paper["metric_fusion"]["weights"]
+    assert (weights.cdpam, weights.dnsmos, weights.pesq, weights.visqol) == (0.40, 0.23, 0.19, 0.18)
+    scoring = paper["metric_fusion"]["scoring"]
+    assert (scoring.channel_policy, scoring.cdpam_crop_s) == ("worst", None)
+    stage_1 = paper["feature_extractor"]["training"]
+    assert (stage_1.audio_encoder, stage_1.video_encoder) == ("paper", "paper")
+    assert (stage_1.temperature, stage_1.max_lr, stage_1.clip_s) == (0.1, 1e-4, 10.0)
+    stage_2 = paper["quality_head"]["training"]
+    assert (stage_2.temperature, stage_2.max_lr, stage_2.batch_size) == (0.2, 2e-4, 256)
+    assert (stage_2.weight_decay, stage_2.defect_weight) == (1e-5, 0.5)
