@@ -231,8 +231,9 @@ def _quiet_lightning() -> Iterator[None]:
 @contextmanager
 def _plain_interrupt() -> Iterator[None]:
     """Give Ctrl-C back as KeyboardInterrupt: Lightning would exit and ignore the next one."""
+    handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit as error:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from error

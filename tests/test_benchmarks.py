@@ -1,0 +1,63 @@
+"""The benchmarks keep their form: rows with known names, and a page rendered from them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MEASURES = {
+    "synthesis": {"cpu_s_per_pair", "two_worker_speedup", "core_hours_250k"},
+    "metric_fusion": {
+        "cpu_s_per_pair",
+        "cdpam_ratio_package_over_ours",
+        "cdpam_max_abs_difference",
+        "cdpam_spearman",
+        "two_worker_speedup",
+    },
+    "embedding": {
+        "x_realtime",
+        "ratio_over_fp32_eager",
+        "ratio_over_dnsmos",
+        "cosine_to_fp32_min",
+        "share_of_gemm_peak",
+    },
+    "svm": {"predict_us_per_row"},
+    "detection": {
+        "x_realtime",
+        "ratio_over_dnsmos",
+        "ratio_total_over_scoring",
+        "peak_rss_mb_20min",
+    },
+}
+
+
+def test_kept_results_have_the_form_the_page_is_rendered_from(project: Path) -> None:
+    page = (project / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    for part, measures in MEASURES.items():
+        path = project / "benchmarks" / "results" / f"{part}.json"
+        document = json.loads(path.read_text(encoding="utf-8"))
+        assert set(document["machine"]) >= {"processor", "cores", "threads", "python"}
+        assert measures <= {row["measure"] for row in document["rows"]}, part
+        for row in document["rows"]:
+            assert set(row) == {"measure", "value", "unit", "note"}
+            assert f"`{row['measure']}`" in page
+
+
+def test_an_unknown_part_is_refused(project: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "nothing"]
+    answer = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert answer.returncode == 2
+    assert "synthesis" in answer.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", sorted(MEASURES))
+def test_each_part_runs_alone(project: Path, part: str, tmp_path: Path) -> None:
+    script = project / "benchmarks" / f"{part}.py"
+    results = tmp_path / "rows.json"
+    command = [sys.executable, str(script), "--quick", "--json", str(results)]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=600)
+    rows = json.loads(results.read_text(encoding="utf-8"))["rows"]
+    assert MEASURES[part] <= {row["measure"] for row in rows}
