@@ -87,7 +87,7 @@ def test_kedro_viz_shows_the_method(chain, tmp_path: Path) -> None:
         graph = fetch(f"http://127.0.0.1:{port}/api/main", process, log)
     for name in ("synthesis", "stage_1_feature_extractor", "clip_pairs", "padam_model"):
         assert f'"{name}"' in graph
-    for layer in ("raw", "primary", "feature", "models", "reporting"):
+    for layer in ("raw", "primary", "feature", "stage 1", "stage 3", "reporting"):
         assert f'"{layer}"' in graph
 
 

@@ -25,6 +25,7 @@ def plot_drawn_distributions(manifest: pd.DataFrame) -> Figure:
     counts["clean"] = (
         (manifest[list(DEFECT_NAMES)].sum(axis=1) == 0).groupby(manifest["split"]).sum()
     )
+    counts.columns = [name.replace("_", " ") for name in counts.columns]
     counts.T.plot.barh(stacked=True, ax=axes[0, 0], width=0.8)
     axes[0, 0].invert_yaxis()
     axes[0, 0].set(title="Clips per defect", xlabel="clips", ylabel="")
@@ -32,6 +33,7 @@ def plot_drawn_distributions(manifest: pd.DataFrame) -> Figure:
     codecs = pd.Series([(clip["source_encode"] or {}).get("codec", "none") for clip in params])
     transcoded = pd.Series(["transcoded" if clip["transcode"] else "as is" for clip in params])
     pd.crosstab(codecs, transcoded).plot.bar(stacked=True, ax=axes[0, 1], rot=0)
+    axes[0, 1].legend(title=None)
     axes[0, 1].set(title="Source encode and transcode", xlabel="source codec", ylabel="clips")
 
     if not drawn.empty:
