@@ -1,9 +1,9 @@
 """The commands: `padam scan` for operators, and `kedro run` with errors a person can act on."""
 
 import json
-import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,21 @@ from padam.datasets.media_folder import MediaFolderDataset
 from padam.detection.padam_model import PadamModel, PadamModelError
 from padam.detection.reports.folder import write_reports
 from padam.detection.scan import ScanConfig, scan_title
-
-logger = logging.getLogger(__name__)
+from padam.models.defect_classifier import ClassifierFileError
+from padam.pipeline_registry import CHAIN
+from padam.training.callbacks import TrainingDivergedError
 
 EXIT_CLEAN, EXIT_DEFECTS, EXIT_NOT_SCANNED = 0, 1, 2
+RUN_PARAMETERS = {"data_root", "media", "titles", *CHAIN}
 CAN_BE_MENDED = (
+    ClassifierFileError,
     DatasetError,
     MediaError,
+    OSError,
     PadamModelError,
     ParameterValidationError,
+    TrainingDivergedError,
     ValueError,
-    FileNotFoundError,
 )
 
 
@@ -46,15 +50,21 @@ def cli() -> None:
 def with_clear_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
     """Turn an error that its reader can mend into one message and exit status 1.
 
-    The traceback is kept at debug level; anything else is a fault of ours and keeps its own.
+    Set PADAM_TRACEBACK=1 to see where it came from; any other error keeps its traceback.
     """
 
     @wraps(callback)
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        if unknown := set(kwargs.get("params") or {}) - RUN_PARAMETERS:
+            raise click.ClickException(
+                f"No such parameter: {', '.join(sorted(unknown))}. A parameter starts with one of "
+                f"{', '.join(sorted(RUN_PARAMETERS))}."
+            )
         try:
             return callback(*args, **kwargs)
         except CAN_BE_MENDED as error:
-            logger.debug("The run stopped", exc_info=True)
+            if os.environ.get("PADAM_TRACEBACK"):
+                raise
             raise click.ClickException(str(error)) from error
 
     return guarded
@@ -93,7 +103,7 @@ def scan(
     Exit status: 0 all clean, 1 defects found, 2 a file could not be scanned.
     """
     try:
-        titles = [path for file in files for path in media_files(file)]
+        titles = media_files(files)
         scorer = PadamModel.load(model or newest_model()).scorer()
     except CAN_BE_MENDED as error:
         click.echo(f"Error: {error}", err=True)
@@ -109,7 +119,7 @@ def scan(
         console=Console(stderr=True),
         disable=as_json,
     ) as bar:
-        for title in titles:
+        for name, title in titles.items():
             task = bar.add_task(title.name, total=None)
 
             def show(done_s: float, total_s: float, task: TaskID = task) -> None:
@@ -117,10 +127,13 @@ def scan(
 
             try:
                 document = scan_title(title, scorer, config, progress=show)
+                write_reports(out / name, document)
             except MediaError as error:
                 unreadable[str(title)] = error.reason
                 continue
-            write_reports(out / title.name, document)
+            except OSError as error:
+                click.echo(f"Error: the report of {title} cannot be written: {error}", err=True)
+                sys.exit(EXIT_NOT_SCANNED)
             documents.append(document)
     if as_json:
         click.echo(json.dumps({"titles": documents, "unreadable": unreadable}))
@@ -130,10 +143,20 @@ def scan(
     sys.exit(exit_status(documents, unreadable))
 
 
-def media_files(path: Path) -> list[Path]:
-    """Return the media files that ``path`` names: itself, or those below it."""
-    found = MediaFolderDataset(filepath=str(path)).load()
-    return [found.path(file) for file in found.files]
+def media_files(paths: Iterable[Path]) -> dict[str, Path]:
+    """Return the media files at or below ``paths`` by the name of their report folder.
+
+    The name is the file's own below its folder; a second file of that name gets a number.
+    """
+    named: dict[str, Path] = {}
+    for path in paths:
+        found = MediaFolderDataset(filepath=str(path)).load()
+        for file in found.files:
+            name, number = file, 2
+            while name in named:
+                name, number = f"{file}-{number}", number + 1
+            named[name] = found.path(file)
+    return named
 
 
 def newest_model() -> Path:
@@ -149,11 +172,11 @@ def newest_model() -> Path:
 
 
 def exit_status(documents: list[dict[str, Any]], unreadable: dict[str, str]) -> int:
-    """Return 2 where a file could not be scanned, 1 where a defect was found, else 0."""
-    if unreadable:
+    """Return 2 where a title could not be judged, 1 where a defect was found, else 0."""
+    verdicts = {document["verdict"] for document in documents}
+    if unreadable or "undetermined" in verdicts:
         return EXIT_NOT_SCANNED
-    defective = any(document["verdict"] == "defective" for document in documents)
-    return EXIT_DEFECTS if defective else EXIT_CLEAN
+    return EXIT_DEFECTS if "defective" in verdicts else EXIT_CLEAN
 
 
 def results_table(documents: list[dict[str, Any]], unreadable: dict[str, str]) -> Table:
@@ -178,6 +201,8 @@ def results_table(documents: list[dict[str, Any]], unreadable: dict[str, str]) -
                 likely,
             )
             title = ""
+        for warning in document["warnings"]:
+            table.add_row("", "warning", "", "", "", warning)
     for title, reason in unreadable.items():
         table.add_row(title, "not scanned", "", "", "", reason)
     return table

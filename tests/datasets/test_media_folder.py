@@ -26,13 +26,14 @@ def test_a_single_file_is_a_folder_of_one(archive: Path) -> None:
     assert (media.root, media.files) == (archive / "music", ("a.flac",))
 
 
-def test_a_list_names_files_relative_to_itself(archive: Path) -> None:
-    listing = archive / "mine.txt"
-    listing.write_text("# favourites\nmusic/b.opus\n\nfilm/one.MP4\n", encoding="utf-8")
-    assert MediaFolderDataset(filepath=str(listing)).load().files == (
-        "music/b.opus",
-        "film/one.MP4",
-    )
+def test_a_list_names_files_each_once_wherever_they_lie(archive: Path) -> None:
+    listing = archive / "lists" / "mine.txt"
+    listing.parent.mkdir()
+    lines = ["# favourites", "../music/b.opus", "", f"{archive}/film/one.MP4", "../music/b.opus"]
+    listing.write_text("\n".join(lines), encoding="utf-8")
+    media = MediaFolderDataset(filepath=str(listing)).load()
+    assert media.files == ("film/one.MP4", "music/b.opus")
+    assert media.path("music/b.opus").is_file()
 
 
 @pytest.mark.parametrize(

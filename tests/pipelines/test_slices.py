@@ -12,7 +12,7 @@ from kedro.runner import SequentialRunner
 from padam.defects.registry import DEFECT_NAMES
 from padam.models.search import SvmSearchConfig
 from padam.pipelines import defect_classifier, metric_fusion, synthesis
-from padam.pipelines.synthesis.nodes import manifest_row
+from padam.pipelines.synthesis.nodes import LabelRules, manifest_row
 from padam.quality.fusion import FusionWeights
 
 
@@ -113,19 +113,29 @@ def test_a_split_without_clips_names_the_parameter() -> None:
         )
 
 
-def test_a_manifest_row_names_the_channel_that_was_hit() -> None:
-    metadata = {
-        "clip_id": "000001",
-        "labels": ["hiss"],
-        "label_vector": [0, 1, 0, 0, 0, 0, 0],
-        "params": {"defects": [{"channels": [1], "defect": "hiss"}]},
-    }
-    row = manifest_row(metadata)
-    assert (row["channel"], row["hiss"], row["hum"], row["labels"]) == (1, 1, 0, "hiss")
-    clean = manifest_row(
-        {**metadata, "labels": [], "label_vector": [0] * 7, "params": {"defects": []}}
+def metadata(*defects: dict[str, Any]) -> dict[str, Any]:
+    return {"clip_id": "000001", "labels": [], "params": {"defects": list(defects)}}
+
+
+def test_a_clip_stands_for_the_channel_that_most_defects_hit() -> None:
+    drawn = metadata(
+        {"defect": "hum", "channels": [1]},
+        {"defect": "clicks", "channels": [0, 1]},
+        {"defect": "drops", "channels": [0]},
+        {"defect": "hiss", "channels": [1], "in_band_snr_db": 5.0},
     )
+    row = manifest_row(drawn, LabelRules())
+    assert row["channel"] == 1
+    assert [row[name] for name in DEFECT_NAMES] == [1, 1, 0, 0, 0, 0, 1], "drops are on channel 0"
+    assert row["labels"] == "hum,hiss,drops,clicks"
+    clean = manifest_row(metadata(), LabelRules())
     assert (clean["channel"], clean["labels"]) == (0, "")
+
+
+def test_hiss_that_is_not_heard_in_band_is_no_label() -> None:
+    hiss = {"defect": "hiss", "channels": [0], "in_band_snr_db": 55.0}
+    row = manifest_row(metadata(hiss), LabelRules(max_in_band_snr_db=40.0))
+    assert (row["hiss"], row["labels"]) == (0, "")
 
 
 def test_the_graph_is_grouped_by_pipeline() -> None:

@@ -1,5 +1,6 @@
-"""Media files as Kedro sees them: one file, a folder tree, or a text file that lists either."""
+"""Media files as Kedro sees them: one file, a folder tree, or a text file that lists files."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +27,11 @@ class MediaFolder:
         """Where ``file`` lies on this machine."""
         return self.root / file
 
+    def signature(self) -> list[str]:
+        """Name, size and time of change of each file: other media are other work."""
+        stats = ((file, self.path(file).stat()) for file in self.files)
+        return [str(self.root)] + [f"{file}:{s.st_size}:{s.st_mtime_ns}" for file, s in stats]
+
 
 class MediaFolderDataset(AbstractDataset[NoReturn, MediaFolder]):
     """Lists the media files at ``filepath``: a file, a folder tree, or a ``.txt`` list of files.
@@ -44,7 +50,7 @@ class MediaFolderDataset(AbstractDataset[NoReturn, MediaFolder]):
         if not path.exists():
             raise DatasetError(
                 f"Media folder '{path}' does not exist. Give an existing file or folder, for "
-                "example with `--params media=PATH`."
+                "example with `kedro run --params media=PATH`."
             )
         if path.is_file() and path.suffix.lower() == ".txt":
             return self._from_list(path)
@@ -69,7 +75,10 @@ class MediaFolderDataset(AbstractDataset[NoReturn, MediaFolder]):
         if missing or not listed:
             problem = f"names files that do not exist: {missing[:5]}" if missing else "is empty"
             raise DatasetError(f"Media list '{path}' {problem}. Paths are relative to the list.")
-        return MediaFolder(path.parent, tuple(listed))
+        # The same file twice could land in two splits.
+        files = sorted({(path.parent / line).resolve() for line in listed})
+        root = Path(os.path.commonpath([file.parent for file in files]))
+        return MediaFolder(root, tuple(file.relative_to(root).as_posix() for file in files))
 
     def save(self, data: NoReturn) -> NoReturn:
         """Refuse: source media are never written."""

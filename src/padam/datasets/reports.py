@@ -22,6 +22,6 @@ class ReportsDataset(VersionedFolderDataset[Mapping[str, dict[str, Any]], Docume
     def read_folder(self, folder: Path) -> Documents:
         """Return the documents."""
         return {
-            path.parent.name: json.loads(path.read_text(encoding="utf-8"))
-            for path in sorted(folder.glob(f"*/{DOCUMENT}"))
+            path.parent.relative_to(folder).as_posix(): json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted(folder.rglob(DOCUMENT))
         }

@@ -11,14 +11,14 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import joblib
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
@@ -31,9 +31,16 @@ class Compute(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backend: Literal["loky", "dask"] = "loky"
-    n_jobs: int = Field(-1, description="processes; -1 = one per core")
+    n_jobs: int = Field(-1, ge=-1, description="processes; -1 = one per core")
     scheduler: str | None = Field(None, description="dask scheduler address; None starts one here")
-    shard_size: int = Field(16, ge=1, description="items per shard")
+    shard_size: int = Field(16, ge=1, description="clips per shard, where shards are cut")
+
+    @field_validator("n_jobs")
+    @classmethod
+    def _some_process(cls, n_jobs: int) -> int:
+        if n_jobs == 0:
+            raise ValueError("n_jobs 0 is no process at all: -1 for one per core, or 1 and more")
+        return n_jobs
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,15 @@ def fingerprint(*parts: Any) -> str:
         raw = part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode()
         digest.update(len(raw).to_bytes(8, "little") + raw)
     return digest.hexdigest()[:16]
+
+
+def fingerprint_files(paths: Iterable[Path]) -> str:
+    """Return a short hash of the files' content, read a piece at a time."""
+    digests = []
+    for path in paths:
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").digest())
+    return fingerprint(*digests)
 
 
 def run_jobs(work: ShardJobs, folder: Path, suffix: str, write: Callable[[Path, Any], None]) -> int:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
-from padam.datasets.shard_jobs import ShardJobs, fingerprint, run_jobs
+from padam.datasets.shard_jobs import ShardJobs, fingerprint_files, run_jobs
 from padam.datasets.versioned_folder import VersionedFolderDataset
 from padam.defects.shards import ClipPair, read_shard, write_shard
 
@@ -85,7 +85,7 @@ class ClipShards:
 
     def fingerprint(self) -> str:
         """Hash of the shards' content."""
-        return fingerprint(*(path.read_bytes() for path in self.paths))
+        return fingerprint_files(self.paths)
 
 
 class ClipShardsDataset(ShardFolderDataset):

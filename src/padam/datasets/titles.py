@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from padam.audio.media import write_flac
-from padam.datasets.shard_jobs import ShardJobs, fingerprint
+from padam.datasets.shard_jobs import ShardJobs, fingerprint, fingerprint_files
 from padam.datasets.shards import ShardFolderDataset
 from padam.detection.matching import LABEL_COLUMNS
 
@@ -34,8 +34,8 @@ class TitleFolder:
 
     def fingerprint(self) -> str:
         """Hash of the audio and the labels."""
-        contents = (self.path(file).read_bytes() for file in self.titles["file"])
-        return fingerprint(self.labels.to_json(), *contents)
+        audio = fingerprint_files(self.path(file) for file in self.titles["file"])
+        return fingerprint(self.labels.to_json(), audio)
 
 
 class TitlesDataset(ShardFolderDataset):

@@ -123,7 +123,7 @@ class MlflowRecordHook(MlflowHook):
     def _link_back(self, dataset: Any, path: Path) -> None:
         """Leave the run's id beside the version, so that a file leads to its run."""
         if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
-            link = {"run_id": self.run_id, "tracking_uri": mlflow.get_tracking_uri()}
+            link = {"run_id": self.run_id, "dataset_version": self._version}
             (path.parent / RUN_FILE).write_text(json.dumps(link, indent=2), encoding="utf-8")
 
 

@@ -25,8 +25,14 @@ class RunSummaryHook:
     def after_catalog_created(self, save_version: str) -> None:
         """Keep the version that the datasets of this run carry."""
         self._version = save_version
+        self._saved: set[str] = set()
 
     @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Note what this run has made."""
+        self._saved.add(dataset_name)
+
+    @hook_impl(tryfirst=True)  # before the MLflow run is closed
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
@@ -35,15 +41,15 @@ class RunSummaryHook:
         table.add_column("part", style="bold")
         table.add_column("what")
         table.add_column("value", overflow="fold")
-        produced = pipeline.all_outputs()
         for part, (dataset, describe) in PARTS.items():
-            if dataset not in produced or not catalog.exists(dataset):
+            if dataset not in self._saved:
                 continue
             for number, (what, value) in enumerate(describe(catalog.load(dataset))):
                 table.add_row("" if number else part, what, value)
             table.add_section()
         run = mlflow.active_run()
-        table.add_row("where", "dataset version", self._version)
+        made = self._version if self._saved else "none: nothing was missing, nothing recomputed"
+        table.add_row("where", "dataset version", made)
         if run is not None:
             table.add_row("", "MLflow run", f"{run.info.run_name} {run.info.run_id}")
         table.add_row("", "MLflow pages", "make ui, then http://127.0.0.1:5000")
@@ -133,11 +139,16 @@ def evaluation_rows(summary: Summary) -> Rows:
 def detection_rows(summary: Summary) -> Rows:
     """Verdict per title."""
     rows = [
-        (title, f"{found['verdict']}, {found['events']} events, peak score {found['peak']:.2f}")
+        (title, f"{found['verdict']}, {found['events']} events, peak score {peak(found['peak'])}")
         for title, found in summary["titles"].items()
     ]
     rows += [(title, f"could not scan: {why}") for title, why in summary["unreadable"].items()]
     return rows
+
+
+def peak(score: float | None) -> str:
+    """Write a peak score, or that there is none."""
+    return "none: nothing could be scored" if score is None else f"{score:.2f}"
 
 
 PARTS: dict[str, tuple[str, Callable[[Summary], Rows]]] = {

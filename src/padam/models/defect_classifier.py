@@ -8,7 +8,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import NuSVC
 
-from padam.models.binary_classifier import BinaryClassifier, Floats
+from padam.models.binary_classifier import BinaryClassifier, ClassifierFileError, Floats
+
+__all__ = ["ClassifierFileError", "DefectClassifier", "LinearProbe", "feasible_nu"]
 
 
 class DefectClassifier(BinaryClassifier):

@@ -53,7 +53,7 @@ class AudioVisualConfig(FitConfig):
     batch_size: int = Field(16, ge=2)
     clip_s: float = Field(2.0, gt=0)  # 10
     temperature: float = Field(0.1, gt=0)  # 0.1
-    max_lr: float = Field(3e-4, gt=0)  # 1e-4, for a hundred times more steps
+    max_lr: float = Field(3e-4, gt=0)  # 1e-4
     warmup_share: float = Field(0.1, gt=0, lt=1)  # of the steps; not named by the paper
     flip_probability: float = Field(0.5, ge=0, le=1)  # 0.5
     validation_clips: int = Field(32, ge=0)

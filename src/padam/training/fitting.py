@@ -40,7 +40,7 @@ class FitConfig(BaseModel):
     validate_every: int = Field(50, ge=1, description="steps between validations and checkpoints")
     gradient_clip: float = Field(1.0, gt=0)
     seed: int = Field(0, ge=0)
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
 

@@ -17,6 +17,9 @@ from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.figures import plot_search
 from padam.models.search import SvmSearchConfig, search_classifier
 
+LENGTH = {"trials", "trial_timeout_s"}
+"""Settings that may change without making trials of another search."""
+
 
 def search_svm(
     representations: pd.DataFrame, storage: optuna.storages.RDBStorage, config: SvmSearchConfig
@@ -30,7 +33,7 @@ def search_svm(
         config,
         storage=storage,
         # A study of other data is another study; the same data goes on where it was stopped.
-        study_name=f"svm-{fingerprint(config, *data)}",
+        study_name=f"svm-{fingerprint(config.model_dump(exclude=LENGTH), *data)}",
     )
     return result.trials, result.best_params
 

@@ -14,6 +14,7 @@ from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.titles import TitleFolder
 from padam.defects.registry import DEFECT_NAMES
+from padam.defects.workflow import UnusableSourceError
 from padam.defects.workflow_config import WorkflowConfig
 from padam.detection.evaluation_figures import precision_recall_figure, title_timelines_figure
 from padam.detection.padam_model import PadamModel
@@ -27,6 +28,7 @@ from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.quality_head import QualityHead
 
 BLOCK_S = 60.0
+DRAWS = 10
 VERSIONED_PACKAGES = ("padam", "torch", "scikit-learn", "numpy")
 
 
@@ -44,7 +46,9 @@ def build_titles(
         for plan in plan_titles(index[index["split"] == split], config)
     ]
     return ShardJobs(
-        fingerprint([plan.model_dump(mode="json") for plan in plans], config, workflow),
+        fingerprint(
+            [plan.model_dump(mode="json") for plan in plans], config, workflow, media.signature()
+        ),
         {plan.title_id: partial(build_title, media.root, plan, config, workflow) for plan in plans},
         compute,
         label="titles assembled",
@@ -54,8 +58,14 @@ def build_titles(
 def build_title(
     root: Path, plan: TitlePlan, config: TitlesConfig, workflow: WorkflowConfig
 ) -> Title:
-    """Render one title with its defects and their ground truth."""
-    return render_title(root, plan, config, workflow)[0]
+    """Render one title; where its excerpts allow no audible defect, other places are drawn."""
+    for attempt in range(DRAWS):
+        drawn = plan.model_copy(update={"seed": (*plan.seed, attempt) if attempt else plan.seed})
+        try:
+            return render_title(root, drawn, config, workflow)[0]
+        except UnusableSourceError as error:
+            reason = str(error)
+    raise ValueError(f"Title {plan.title_id} cannot be made in {DRAWS} draws: {reason}")
 
 
 def candidate_model(
@@ -91,7 +101,10 @@ def score_titles(
         for network in (encoder, head)
         for tensor in network.state_dict().values()
     ]
-    decision = {"parameters": classifier.parameters, "sigma": classifier.sigma}
+    decision = {
+        "classifier": [classifier.parameters, classifier.sigma],
+        "probes": {name: [probe.parameters, probe.sigma] for name, probe in probes.items()},
+    }
     jobs = {
         title: partial(score_title, titles.path(file), title, split, model)
         for title, split, file in zip(

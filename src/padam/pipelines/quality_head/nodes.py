@@ -45,7 +45,7 @@ def train_head(
 def represent_clips(head: QualityHead, embeddings: Arrays, manifest: pd.DataFrame) -> pd.DataFrame:
     """Return one row per side of every clip pair: its labels and its representation r (512,).
 
-    A clip is represented by its most damaged channel; a reference is clean.
+    A clip is represented by the channel that most defects hit; a reference is clean.
     """
     tables = []
     for side in SIDES:
@@ -60,6 +60,6 @@ def represent_clips(head: QualityHead, embeddings: Arrays, manifest: pd.DataFram
 
 
 def chosen_channels(embeddings: Arrays, clips: pd.DataFrame, side: str) -> npt.NDArray[np.float16]:
-    """Return the embeddings (clips, T, 384) of one side of each clip, of its damaged channel."""
+    """Return the embeddings (clips, T, 384) of one side of each clip, of its chosen channel."""
     chosen = zip(clips["clip_id"], clips["channel"], strict=True)
     return np.stack([embeddings[f"{clip}.{side}"][channel] for clip, channel in chosen])

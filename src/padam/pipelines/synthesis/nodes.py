@@ -9,7 +9,7 @@ from typing import Any
 import joblib
 import pandas as pd
 from matplotlib.figure import Figure
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
@@ -26,6 +26,10 @@ from padam.defects.registry import DEFECT_NAMES
 from padam.defects.shards import ClipRejectedError, synthesise_clip
 from padam.defects.workflow import WorkflowConfig
 
+SPLITS = ("train", "validation", "test")
+REPLACED = ("labels", "label_vector", "params")
+"""Metadata that the manifest holds in another form."""
+
 
 class SplitConfig(BaseModel):
     """Shares of the sources' duration by split, and the seed of their assignment."""
@@ -34,6 +38,15 @@ class SplitConfig(BaseModel):
 
     fractions: dict[str, float]
     seed: int = Field(0, ge=0)
+
+    @field_validator("fractions")
+    @classmethod
+    def _whole(cls, fractions: dict[str, float]) -> dict[str, float]:
+        if set(fractions) != set(SPLITS) or min(fractions.values()) < 0:
+            raise ValueError(f"fractions {fractions}: give {', '.join(SPLITS)}, none below 0")
+        if abs(sum(fractions.values()) - 1) > 1e-6:
+            raise ValueError(f"fractions {fractions} sum to {sum(fractions.values())}, not to 1")
+        return fractions
 
 
 def index_sources(
@@ -74,7 +87,7 @@ def synthesise_clips(
         )
         for start in range(0, len(rows), size)
     }
-    work = fingerprint(plan.to_json(orient="records"), workflow, size, str(media.root))
+    work = fingerprint(plan.to_json(orient="records"), workflow, size, media.signature())
     return ShardJobs(fingerprint=work, jobs=jobs, compute=compute, label="synthesis")
 
 
@@ -91,9 +104,18 @@ def render_shard(root: Path, rows: list[dict[str, Any]], workflow: WorkflowConfi
     return rendered
 
 
-def collect_manifest(clips: ClipShards) -> tuple[pd.DataFrame, pd.DataFrame]:
+class LabelRules(BaseModel):
+    """Which drawn defects count as labels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Hiss above 8 kHz cannot be heard at stage 1's 16 kHz: beyond this SNR in band it is no label.
+    max_in_band_snr_db: float = Field(40.0, ge=0)
+
+
+def collect_manifest(clips: ClipShards, rules: LabelRules) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return one row per clip with every drawn parameter, and the clips that could not be made."""
-    manifest = pd.DataFrame([manifest_row(metadata) for metadata in clips.metadata()])
+    manifest = pd.DataFrame([manifest_row(metadata, rules) for metadata in clips.metadata()])
     rejected = pd.DataFrame(clips.rejected(), columns=["clip_id", "source", "reason"])
     if manifest.empty:
         reasons = "; ".join(sorted(set(rejected["reason"])))
@@ -101,24 +123,32 @@ def collect_manifest(clips: ClipShards) -> tuple[pd.DataFrame, pd.DataFrame]:
     return manifest, rejected
 
 
-def manifest_row(metadata: dict[str, Any]) -> dict[str, Any]:
+def manifest_row(metadata: dict[str, Any], rules: LabelRules) -> dict[str, Any]:
     """Flatten one clip's metadata; drawn parameters stay together as JSON.
 
-    ``channel`` is the first channel that a defect hits (0 for a clean clip): the one whose
-    embeddings stand for the clip.
+    ``channel`` is the channel that most defects hit (0 for a clean clip), whose embeddings stand
+    for the clip; the 0/1 columns are the defects on that channel. ``labels`` names those of all
+    channels.
     """
-    defects = metadata["params"]["defects"]
-    channels = [channel for defect in defects for channel in defect["channels"]]
-    row = {
-        key: metadata[key] for key in metadata if key not in ("labels", "label_vector", "params")
-    }
+    heard = [defect for defect in metadata["params"]["defects"] if is_heard(defect, rules)]
+    hits = Counter(channel for defect in heard for channel in defect["channels"])
+    channel = min(hits, key=lambda each: (-hits[each], each), default=0)
+    here = {defect["defect"] for defect in heard if channel in defect["channels"]}
+    named = {defect["defect"] for defect in heard}
+    kept = {key: value for key, value in metadata.items() if key not in REPLACED}
     return {
-        **row,
-        "labels": ",".join(metadata["labels"]),
-        **dict(zip(DEFECT_NAMES, metadata["label_vector"], strict=True)),
-        "channel": min(channels, default=0),
+        **kept,
+        "labels": ",".join(name for name in DEFECT_NAMES if name in named),
+        **{name: int(name in here) for name in DEFECT_NAMES},
+        "channel": channel,
         "params": json.dumps(metadata["params"], sort_keys=True),
     }
+
+
+def is_heard(defect: dict[str, Any], rules: LabelRules) -> bool:
+    """Return whether a model at 16 kHz can hear a drawn defect."""
+    in_band_snr_db = defect.get("in_band_snr_db")
+    return in_band_snr_db is None or in_band_snr_db <= rules.max_in_band_snr_db
 
 
 def summarise_synthesis(

@@ -41,7 +41,7 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=nodes.collect_manifest,
-                inputs="clip_pairs",
+                inputs=["clip_pairs", "params:synthesis.labels"],
                 outputs=["clip_manifest", "rejected_clips"],
                 name="collect_manifest",
             ),

@@ -1,0 +1,86 @@
+"""Models and reports on disk: what was saved comes back, and nothing half-written is seen."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from kedro.io import DatasetError, Version
+
+from padam.datasets.optuna_storage import OptunaStorageDataset
+from padam.datasets.reports import ReportsDataset
+from padam.datasets.torch_model import TorchModelDataset
+from padam.datasets.work_folder import WorkFolderDataset
+from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
+
+VERSION = Version(None, "2026-01-01T00.00.00.000Z")
+
+
+def encoder_dataset(folder: Path) -> TorchModelDataset:
+    return TorchModelDataset(
+        filepath=str(folder / "encoder"),
+        model="padam.models.audio_encoder.AudioEncoder",
+        config="padam.models.audio_encoder.AudioEncoderConfig",
+        version=VERSION,
+    )
+
+
+def test_a_network_comes_back_with_its_size_and_weights(tmp_path: Path) -> None:
+    saved = AudioEncoder(AUDIO_ENCODER_SIZES["tiny"]).eval()
+    encoder_dataset(tmp_path).save(saved)
+    loaded = encoder_dataset(tmp_path).load()
+    assert loaded.config == saved.config
+    assert not loaded.training
+    waveform = torch.randn(1, 6400)
+    torch.testing.assert_close(loaded(waveform), saved(waveform))
+
+
+def test_a_truncated_network_is_refused(tmp_path: Path) -> None:
+    encoder_dataset(tmp_path).save(AudioEncoder(AUDIO_ENCODER_SIZES["tiny"]))
+    weights = next(tmp_path.rglob("weights.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(DatasetError):
+        encoder_dataset(tmp_path).load()
+
+
+def test_a_save_that_fails_leaves_no_version(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError):
+        encoder_dataset(tmp_path).save(torch.nn.Linear(2, 2))
+    assert not encoder_dataset(tmp_path).exists()
+
+
+def document(title: str) -> dict:
+    return {
+        "title": {"file": title},
+        "model": {"threshold": 0.5},
+        "verdict": "clean",
+        "segments": [
+            {"start_s": 0.0, "end_s": 10.0, "channel_scores": [0.1, None], "flagged": False}
+        ],
+    }
+
+
+def test_reports_keep_the_folders_of_their_titles(tmp_path: Path) -> None:
+    dataset = ReportsDataset(filepath=str(tmp_path / "detections"), version=VERSION)
+    documents = {name: document(name) for name in ("one/pilot.mp4", "two/pilot.mp4", "film.mkv")}
+    dataset.save(documents)
+    assert dataset.load() == documents
+    assert len(list(tmp_path.rglob("timeline.png"))) == 3
+
+
+def test_a_work_folder_is_there_when_it_is_asked_for(tmp_path: Path) -> None:
+    dataset = WorkFolderDataset(filepath=str(tmp_path / "a" / "b"))
+    assert dataset.load().is_dir()
+    with pytest.raises(DatasetError):
+        dataset.save("anything")
+
+
+def test_trials_survive_in_the_storage(tmp_path: Path) -> None:
+    import optuna
+
+    path = str(tmp_path / "search" / "trials.db")
+    study = optuna.create_study(storage=OptunaStorageDataset(filepath=path).load(), study_name="s")
+    study.add_trial(optuna.trial.create_trial(value=0.5, params={}, distributions={}))
+    again = optuna.load_study(storage=OptunaStorageDataset(filepath=path).load(), study_name="s")
+    assert again.best_value == 0.5
+    with pytest.raises(DatasetError, match="either"):
+        OptunaStorageDataset()

@@ -1,0 +1,51 @@
+"""The table at the end of a run."""
+
+import pytest
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+
+from padam.hooks.run_summary import RunSummaryHook, detection_rows, evaluation_rows
+
+VERSION = "2026-01-01T00.00.00.000Z"
+STAGE_3 = {"nu": 0.25, "gamma": 0.002, "f1": 0.8, "trials": 40}
+
+
+def printed(capsys: pytest.CaptureFixture[str], saved: list[str]) -> str:
+    catalog = DataCatalog()
+    catalog["defect_classifier_summary"] = STAGE_3
+    hook = RunSummaryHook()
+    hook.after_catalog_created(save_version=VERSION)
+    for name in saved:
+        hook.after_dataset_saved(dataset_name=name)
+    hook.after_pipeline_run(run_params={}, pipeline=Pipeline([]), catalog=catalog)
+    return capsys.readouterr().out
+
+
+def test_it_tells_what_this_run_made(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, ["defect_classifier_summary"])
+    assert "0.2500, 0.002" in text
+    assert VERSION in text
+
+
+def test_results_of_earlier_runs_are_not_shown_as_this_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = printed(capsys, [])
+    assert "0.2500" not in text
+    assert "nothing recomputed" in text
+    assert VERSION not in text
+
+
+def test_padam_stands_first_and_both_thresholds_are_shown() -> None:
+    level = {"f1_from_validation": 0.4, "f1_from_test": 0.6}
+    scorers = {name: {"segment": level, "title": level} for name in ("dnsmos", "padam")}
+    rows = evaluation_rows({"scorers": scorers, "titles": {"defective": 5, "clean": 5}})
+    assert [name for name, _ in rows] == ["padam", "dnsmos", "on"]
+    assert rows[0][1].count("0.40 (tuned on test 0.60)") == 2
+
+
+def test_a_title_that_nobody_could_score_has_no_peak() -> None:
+    titles = {"a.wav": {"verdict": "undetermined", "events": 0, "peak": None}}
+    rows = detection_rows({"titles": titles, "unreadable": {"b.wav": "not media"}})
+    assert "nothing could be scored" in rows[0][1]
+    assert rows[1] == ("b.wav", "could not scan: not media")
