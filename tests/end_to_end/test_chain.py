@@ -190,7 +190,17 @@ def test_the_same_seed_gives_the_same_bytes(chain) -> None:
     assert manifests[0].read_bytes() == manifests[1].read_bytes()
 
 
-@pytest.mark.parametrize("name", CHAIN[1:])
+QUICK = ("defect_classifier", "detection")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in CHAIN
+        if name != "synthesis"  # runs alone in the test above
+    ],
+)
 def test_each_pipeline_runs_alone(chain, name: str) -> None:
     project, _ = chain
     version = project.run(pipeline_names=[name])
