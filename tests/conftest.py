@@ -17,3 +17,8 @@ PROJECT = Path(__file__).parents[1]
 def project() -> Path:
     """Root of the project."""
     return PROJECT
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the end-to-end tests: one worker needs most of the time for them."""
+    items.sort(key=lambda item: "end_to_end" not in item.path.parts)

@@ -112,6 +112,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory):
 def test_one_run_holds_every_parameter_by_its_leaf(recorded) -> None:
     _, _, parent, _ = recorded
     assert parent.info.status == "FINISHED"
+    assert mlflow.active_run() is None, "no run stays open behind the pipeline's"
     assert parent.data.params == {
         "search.trials": "3",
         "search.ranges.low": "0.1",

@@ -109,6 +109,15 @@ class MlflowRecordHook(MlflowHook):
         self._link_back(dataset, path)
 
     @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Close the run, as often as the nodes have entered it: none stays active after it."""
+        super().after_pipeline_run(run_params, pipeline, catalog)
+        while not self._already_active_mlflow and mlflow.active_run() is not None:
+            mlflow.end_run()
+
+    @hook_impl
     def on_pipeline_error(
         self,
         error: Exception,
