@@ -3,6 +3,7 @@
 import json
 import os
 import tarfile
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,9 +33,9 @@ class ShardFolderDataset(VersionedFolderDataset[ShardJobs, Any]):
     suffix: str
 
     @staticmethod
+    @abstractmethod
     def write_shard(path: Path, content: Any) -> None:
         """Write one shard, atomically."""
-        raise NotImplementedError
 
     def save(self, data: ShardJobs) -> None:
         """Compute what is missing of ``data``, then publish the version."""
