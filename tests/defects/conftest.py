@@ -25,6 +25,12 @@ def music(seconds: float = 4.0, channels: int = 2, rate: int = RATE, seed: int =
     return (0.5 * signal / np.abs(signal).max()).astype(np.float32)
 
 
+def measured_snr_db(before: Audio, after: Audio) -> float:
+    """Energy of a signal over that of what was added to it, from its definition."""
+    signal, noise = before.astype(np.float64), after.astype(np.float64) - before
+    return 10 * np.log10(np.sum(signal**2) / np.sum(noise**2))
+
+
 @pytest.fixture(scope="session")
 def clip() -> Audio:
     return music()

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.signal import welch
@@ -6,7 +8,7 @@ from padam.audio.filters import highpass, lowpass
 from padam.audio.levels import snr_db
 from padam.defects.hiss import Hiss, HissParams, HissRanges, coloured_noise
 from padam.defects.interval import Interval
-from tests.defects.conftest import RATE
+from tests.defects.conftest import RATE, measured_snr_db
 
 
 def params(**changes):
@@ -22,12 +24,15 @@ def params(**changes):
     return HissParams(**{**given, **changes})
 
 
-@pytest.mark.parametrize("target_db", [0.0, 15.0])
+@pytest.mark.parametrize("target_db", [0.0, 7.5, 15.0])
 @pytest.mark.parametrize("channels", [(0,), (0, 1)])
-def test_the_snr_is_that_of_interval_and_channels(clip, target_db, channels):
-    error = Hiss().apply(clip, RATE, params(snr_db=target_db, channels=channels)) - clip
-    where = (list(channels), slice(RATE, 3 * RATE))
-    assert snr_db(clip[where], error[where]) == pytest.approx(target_db, abs=0.02)
+@pytest.mark.parametrize(("start_s", "duration_s"), [(0, 4), (1, 2), (3.4, 0.5)])
+def test_the_snr_is_that_of_interval_and_channels(clip, target_db, channels, start_s, duration_s):
+    interval = Interval(start_s=start_s, duration_s=duration_s)
+    drawn = params(snr_db=target_db, channels=channels, interval=interval, beta=1.5)
+    degraded = Hiss().apply(clip, RATE, drawn)
+    where = (list(channels), slice(round(start_s * RATE), round((start_s + duration_s) * RATE)))
+    assert measured_snr_db(clip[where], degraded[where]) == pytest.approx(target_db, abs=0.01)
 
 
 @pytest.mark.parametrize("beta", [-2.0, -1.0, 0.0, 1.0, 2.0])
@@ -37,6 +42,34 @@ def test_the_spectrum_falls_as_one_over_f_to_beta(beta):
     band = (frequency > 100) & (frequency < 15000)
     slope = np.polyfit(np.log(frequency[band]), np.log(power[band]), 1)[0]
     assert slope == pytest.approx(-beta, abs=0.05)
+
+
+@pytest.mark.parametrize("beta", [-2.0, -1.0, 0.0, 1.0, 2.0])
+@pytest.mark.parametrize("highpass", [0.002, 0.02])
+def test_the_slope_above_the_highpass_is_that_of_the_added_noise(long_clip, beta, highpass):
+    """From the error that `apply` leaves: its power in bands of one width on a log scale."""
+    drawn = params(beta=beta, highpass=highpass, interval=Interval(start_s=1, duration_s=8))
+    error = (Hiss().apply(long_clip, RATE, drawn) - long_clip)[:, RATE : 9 * RATE]
+    frequency, power = welch(error.astype(float), RATE, nperseg=16384)
+    edges = np.geomspace(2.5 * highpass * RATE / 2, 20000, 25)
+    centres = np.sqrt(edges[1:] * edges[:-1])
+    levels = [
+        power[:, (frequency >= low) & (frequency < high)].mean() for low, high in pairwise(edges)
+    ]
+    slope = np.polyfit(np.log(centres), np.log(levels), 1)[0]
+    assert slope == pytest.approx(-beta, abs=0.1)
+
+
+def test_the_onset_is_no_click(clip):
+    degraded = Hiss().apply(clip, RATE, params(snr_db=0.0))
+    ramp = np.abs(degraded - clip)[:, RATE : RATE + 24].max()  # the first tenth of the fade
+    assert ramp < 0.1 * np.abs(degraded - clip)[:, RATE + 480 :].max()
+
+
+def test_the_seed_alone_decides_the_noise(clip):
+    first, again, other = (Hiss().apply(clip, RATE, params(seed=seed)) for seed in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert np.abs(np.corrcoef((first - clip)[0], (other - clip)[0])[0, 1]) < 0.02
 
 
 def test_the_highpass_attenuates_below_its_cutoff():
@@ -74,3 +107,6 @@ def test_draws_stay_in_the_papers_ranges(clip):
     assert all(0 <= d.snr_db <= 15 and -2 <= d.beta <= 2 for d in drawn)
     assert all(1e-5 <= d.highpass <= 0.5 for d in drawn)
     assert np.isfinite([d.in_band_snr_db for d in drawn]).all()
+    # each decade of the cutoff is as likely as another
+    decades = np.log10([d.highpass for d in drawn])
+    assert np.mean(decades < np.log10(np.sqrt(1e-5 * 0.5))) == pytest.approx(0.5, abs=0.2)

@@ -101,8 +101,12 @@ def _draw_regions(
         return (interval,)
     regions: list[Interval] = []
     at_s = interval.start_s
-    while interval.end_s - at_s >= ranges.region_s[0]:
+    while True:
         duration_s = min(float(rng.uniform(*ranges.region_s)), interval.end_s - at_s)
         regions.append(Interval(start_s=at_s, duration_s=duration_s))
-        at_s += duration_s + float(rng.uniform(ranges.min_gap_s, ranges.max_gap_s))
-    return tuple(regions)
+        at_s += duration_s
+        # the interval ends clipped, or with a rest too short for a pause and another region
+        longest_gap_s = min(ranges.max_gap_s, interval.end_s - at_s - ranges.region_s[0])
+        if longest_gap_s < ranges.min_gap_s:
+            return tuple(regions)
+        at_s += float(rng.uniform(ranges.min_gap_s, longest_gap_s))

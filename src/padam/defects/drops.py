@@ -20,6 +20,7 @@ from padam.defects.interval import DurationRange, Interval, draw_events, within
 Mode = Literal["zeros", "hold", "removal"]
 
 _MIN_GAP_S = 0.01
+_SPLICE_S = 0.005
 
 
 class DropsRanges(DefectRanges):
@@ -41,9 +42,10 @@ class DropsParams(DefectParams):
 class Drops:
     """Interruptions at the same moments on all affected channels.
 
-    `zeros` silences, `hold` repeats the last sample. `removal` takes the samples out, so what
-    follows plays early; before the next interruption the last moment is played twice to catch up.
-    Without that the pair would drift apart by seconds and no metric could compare it.
+    `zeros` silences, `hold` repeats the last sample. `removal` takes the samples out with a hard
+    cut, so what follows plays early; right before the next interruption a cross-fade of 5 ms leads
+    back into step. Without that the pair would drift apart by seconds and no metric could compare
+    it.
     """
 
     name = "drops"
@@ -83,6 +85,18 @@ class Drops:
             elif params.mode == "hold":
                 region[:, start : start + length] = region[:, max(start - 1, 0), None]
             else:
-                early = max(limit - start - length, 0)
-                region[:, start : start + early] = signal[:, start + length : limit]
+                splice = round(_SPLICE_S * sample_rate)
+                region[:, start:limit] = _removed(signal[:, start:limit], length, splice)
         return replaced(audio, sample_rate, params, region)
+
+
+def _removed(signal: Audio, length: int, splice: int) -> Audio:
+    """`signal` without its first `length` samples, then faded back into step within `splice`."""
+    early = signal[:, length:]
+    splice = min(splice, early.shape[1])
+    gain = np.ones(early.shape[1], dtype=np.float32)
+    fall = np.cos(0.5 * np.pi * (np.arange(splice) + 0.5) / max(splice, 1)) ** 2
+    gain[len(gain) - splice :] = fall
+    result = signal.copy()
+    result[:, : len(gain)] = gain * early + (1 - gain) * signal[:, : len(gain)]
+    return result

@@ -13,6 +13,7 @@ from padam.defects.base import (
     DefectRanges,
     PlacementRanges,
     Stage,
+    UndrawableDefectError,
     affected,
     draw_placement,
     edge_fade,
@@ -29,7 +30,7 @@ class HumRanges(DefectRanges):
 
     snr_db: Annotated[tuple[float, float], within(-30, 60)] = (0.0, 15.0)
     mains_probability: float = Field(default=0.5, ge=0, le=1)  # open in the paper
-    mains_hz: tuple[float, ...] = Field(default=(50.0, 60.0), min_length=1)
+    mains_hz: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(50.0, 60.0), min_length=1)
     other_hz: Annotated[tuple[float, float], within(10, 2000)] = (40.0, 500.0)
     patterns: tuple[Pattern, ...] = Field(default=("even", "odd", "triplen"), min_length=1)
     waveforms: tuple[Waveform, ...] = Field(default=("square", "triangle"), min_length=1)
@@ -65,12 +66,12 @@ class Hum:
         ranges: HumRanges,
         placement: PlacementRanges = PlacementRanges(),  # noqa: B008
     ) -> HumParams:
-        """Draw a hum (PADAM §3.1.1)."""
+        """Draw a hum (PADAM §3.1.1); undrawable where its first harmonic is not below Nyquist."""
         interval, channels = draw_placement(rng, audio, sample_rate, placement, sustained=True)
         mains = rng.random() < ranges.mains_probability
         fundamental = rng.choice(ranges.mains_hz) if mains else rng.uniform(*ranges.other_hz)
         count = int(rng.integers(*ranges.harmonics, endpoint=True))
-        return HumParams(
+        params = HumParams(
             interval=interval,
             channels=channels,
             snr_db=float(rng.uniform(*ranges.snr_db)),
@@ -80,6 +81,13 @@ class Hum:
             weights=tuple(float(w) for w in rng.uniform(*ranges.weight, count)),
             phase_rad=float(rng.uniform(-2 * np.pi, 2 * np.pi)),
         )
+        lowest_hz = float(harmonic_orders(params.pattern, 1)[0] * fundamental)
+        if lowest_hz >= sample_rate / 2:
+            raise UndrawableDefectError(
+                f"the first harmonic of the hum, {lowest_hz:.0f} Hz, is not below half the rate of "
+                f"{sample_rate} Hz"
+            )
+        return params
 
     def apply(self, audio: Audio, sample_rate: int, params: HumParams) -> Audio:
         """Add the hum; only its harmonics below Nyquist sound."""
@@ -104,8 +112,7 @@ def harmonic_wave(samples: int, sample_rate: int, params: HumParams) -> npt.NDAr
     wave = np.zeros(samples, dtype=np.float32)
     orders = harmonic_orders(params.pattern, len(params.weights))
     for order, weight in zip(orders.tolist(), params.weights, strict=True):
-        # the first one always sounds: a hum without any would have no level
-        if order * params.fundamental_hz >= sample_rate / 2 and order != orders[0]:
+        if order * params.fundamental_hz >= sample_rate / 2:
             break
         amplitude = 1 / order if params.waveform == "square" else (-1.0) ** order / order**2
         angle = ((order * cycles) % 1.0).astype(np.float32) * np.float32(2 * np.pi)

@@ -6,11 +6,13 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from padam.audio import Audio
+from padam.audio.levels import rms_db
 from padam.defects.base import (
     DefectParams,
     DefectRanges,
     PlacementRanges,
     Stage,
+    UndrawableDefectError,
     affected,
     draw_placement,
     replaced,
@@ -59,9 +61,9 @@ class Quantization:
         ranges: QuantizationRanges,
         placement: PlacementRanges = PlacementRanges(),  # noqa: B008
     ) -> QuantizationParams:
-        """Draw a quantization (PADAM §3.1.1)."""
+        """Draw a quantization (PADAM §3.1.1); undrawable where it would leave silence."""
         interval, channels = draw_placement(rng, audio, sample_rate, placement, sustained=True)
-        return QuantizationParams(
+        params = QuantizationParams(
             interval=interval,
             channels=channels,
             bits=int(rng.choice(ranges.bits)),
@@ -69,6 +71,11 @@ class Quantization:
             noise_shaping=bool(rng.random() < ranges.noise_shaping_probability),
             seed=int(rng.integers(2**63)),
         )
+        if params.dither == "none" and not params.noise_shaping:
+            left_db = rms_db(affected(self.apply(audio, sample_rate, params), sample_rate, params))
+            if left_db < placement.silence_floor_db:
+                raise UndrawableDefectError(f"{params.bits} bits would leave silence")
+        return params
 
     def apply(self, audio: Audio, sample_rate: int, params: QuantizationParams) -> Audio:
         """Quantize the audio."""
