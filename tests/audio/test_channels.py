@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from padam.audio.channels import default_layout, mixing_matrix, remix, to_mono, to_stereo
+from padam.audio.channels import (
+    default_layout,
+    fit_channels,
+    mixing_matrix,
+    remix,
+    to_mono,
+    to_stereo,
+)
 from tests.audio.signals import programme
 
 HALF = np.sqrt(0.5)
@@ -49,3 +56,20 @@ def test_other_targets_are_refused():
     with pytest.raises(ValueError, match="not to 4"):
         remix(programme(), 4)
     assert remix(np.zeros((2, 0), np.float32), 1).shape == (1, 0)
+
+
+def test_surround_takes_mono_on_the_centre_and_stereo_on_the_front():
+    stereo = programme()
+    mono = stereo[:1]
+    for count, centre in ((3, 2), (5, 2), (6, 2), (7, 2), (8, 2)):
+        placed = fit_channels(mono, count)
+        assert np.array_equal(placed[centre], mono[0])
+        assert np.count_nonzero(placed.any(axis=1)) == 1
+        placed = fit_channels(stereo, count)
+        assert np.array_equal(placed[:2], stereo)
+        assert not placed[2:].any()
+    assert np.array_equal(fit_channels(mono, 4)[:2], to_stereo(mono))
+    five_one = programme(channels=6)
+    assert np.array_equal(fit_channels(five_one, 8)[:2], to_stereo(five_one))
+    assert fit_channels(five_one, 6) is five_one
+    assert np.array_equal(fit_channels(five_one, 2), to_stereo(five_one))

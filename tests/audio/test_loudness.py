@@ -1,8 +1,31 @@
+from fractions import Fraction
+
+import av
 import numpy as np
 import pytest
 
 from padam.audio.loudness import integrated_loudness_lufs, normalise_loudness
 from tests.audio.signals import programme, sine
+
+
+def ffmpeg_loudness(audio, rate, layout):
+    """Integrated loudness as FFmpeg's `ebur128` filter has it after the last frame."""
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(
+        format="fltp", sample_rate=rate, layout=layout, time_base=Fraction(1, rate)
+    )
+    meter, sink = graph.add("ebur128", "metadata=1"), graph.add("abuffersink")
+    source.link_to(meter)
+    meter.link_to(sink)
+    graph.configure()
+    loudness = None
+    for start in range(0, audio.shape[1], rate // 10):
+        block = np.ascontiguousarray(audio[:, start : start + rate // 10])
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+        source.push(frame)
+        loudness = sink.pull().metadata.get("lavfi.r128.I", loudness)
+    return float(loudness)
 
 
 @pytest.mark.parametrize("rate", [48000, 44100])
@@ -48,6 +71,36 @@ def test_normalising_lands_on_the_target(target):
     assert np.allclose(result / audio, (result / audio)[0, 0], rtol=1e-4)
 
 
+@pytest.mark.parametrize("layout", ["mono", "stereo", "quad", "5.0", "5.1", "5.1(side)"])
+def test_every_layout_agrees_with_ffmpeg(layout):
+    """The LFE is the loudest here, so that counting it would show."""
+    names = [channel.name for channel in av.AudioLayout(layout).channels]
+    audio = programme(48000, 4.0, len(names), seed=5)
+    for index, name in enumerate(names):
+        audio[index] *= 1.0 if name == "LFE" else 0.1 + 0.1 * index
+    expected = ffmpeg_loudness(audio, 48000, layout)
+    assert integrated_loudness_lufs(audio, 48000) == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("channels", "channel", "weight_db"),
+    [(7, 4, 0.0), (7, 5, 1.5), (8, 2, 0.0), (8, 3, -np.inf), (8, 4, 0.0), (8, 6, 1.5)],
+)
+def test_in_seven_one_the_sides_weigh_more_and_the_back_does_not(channels, channel, weight_db):
+    """BS.1770-4, Annex 3: 1.41 from 60° to 120°; 6.1 and 7.1 have FL FR FC LFE, back, sides."""
+    audio = np.zeros((channels, 96000), np.float32)
+    audio[channel] = sine(48000, 997, 2.0)[0]
+    loudness = integrated_loudness_lufs(audio, 48000)
+    assert loudness == pytest.approx(-3.01 + weight_db, abs=0.05)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 96000, 192000])
+def test_other_rates_agree(rate):
+    """The weighting is defined at 48 kHz; at 8 kHz its shelf bends towards Nyquist."""
+    tone = sine(rate, 997, 2.0)
+    assert integrated_loudness_lufs(tone, rate) == pytest.approx(-3.01, abs=0.2)
+
+
 def test_too_many_channels_are_refused():
-    with pytest.raises(ValueError, match="6 channels"):
-        integrated_loudness_lufs(np.zeros((6, 48000), np.float32), 48000)
+    with pytest.raises(ValueError, match="9 channels"):
+        integrated_loudness_lufs(np.zeros((9, 48000), np.float32), 48000)

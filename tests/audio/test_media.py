@@ -114,6 +114,19 @@ def test_surround_folds_down_after_bs775(tmp_path, name):
     assert np.array_equal(read_audio(path), surround)
 
 
+def test_seven_one_keeps_its_eight_channels_in_order(tmp_path):
+    """Decoders give Opus and AAC as planes, of which PyAV cannot count eight."""
+    time = np.arange(96000) / 48000
+    tones_hz = [300, 420, 540, 60, 660, 780, 900, 1020]  # the fourth is the LFE
+    audio = np.stack([0.2 * np.sin(2 * np.pi * hz * time) for hz in tones_hz]).astype(np.float32)
+    path = write_media(tmp_path / "cinema.mka", audio, codec="libopus", layout="7.1")
+    assert probe(path).channels == 8
+    read = read_audio(path, 0.5, 1.0)
+    assert read.shape == (8, 48000)
+    assert np.abs(np.fft.rfft(read, axis=1)).argmax(axis=1).tolist() == tones_hz
+    assert read_audio(path, 0.5, 1.0, channels=2).shape == (2, 48000)
+
+
 @pytest.mark.parametrize("name", ["late.mkv", "late.mp4", "late.ts"])
 def test_a_track_that_starts_late_begins_with_silence(tmp_path, name):
     pictures = np.zeros((75, 48, 64, 3), np.uint8)

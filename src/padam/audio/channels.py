@@ -59,6 +59,23 @@ def remix(audio: Audio, channels: int, layout: Sequence[str] | None = None) -> A
     return np.asarray(matrix @ audio, dtype=np.float32)
 
 
+def fit_channels(audio: Audio, channels: int) -> Audio:
+    """Bring audio to any channel count; the same count comes back as it is.
+
+    1 and 2 are those of `remix`. In surround (FFmpeg's usual layout) mono lies on the centre where
+    there is one; everything else lies in stereo on the front left and right.
+    """
+    if audio.shape[0] == channels or channels <= 2:
+        return remix(audio, channels)
+    surround = np.zeros((channels, audio.shape[1]), dtype=np.float32)
+    layout = default_layout(channels)
+    if audio.shape[0] == 1 and "FC" in layout:
+        surround[layout.index("FC")] = audio[0]
+    else:
+        surround[:2] = to_stereo(audio)
+    return surround
+
+
 def mixing_matrix(layout: Sequence[str], channels: int) -> npt.NDArray[np.float32]:
     """Matrix (channels, len(layout)) that `remix` multiplies the samples by."""
     if channels not in (1, 2):

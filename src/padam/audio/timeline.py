@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
@@ -18,6 +19,7 @@ _GAP_S = 0.1  # smaller steps of the timestamps are jitter
 _PREROLL_S = 0.2  # overlap and bit reservoir of lossy codecs settle after a seek
 _BLOCK_S = 0.5  # frames of 20 ms are handed out by the dozen
 _COARSE_TICK_S = 1e-3
+_MAX_PLANES = 7
 
 
 class Timeline:
@@ -182,6 +184,9 @@ def _last_sample(container: InputContainer, rate: int) -> int:
 
 def _samples(frame: AudioFrame) -> Audio:
     """Samples (channels, n) of a frame in any of FFmpeg's formats, as float32."""
+    if frame.format.is_planar and frame.layout.nb_channels > _MAX_PLANES:
+        # PyAV 18 looks for a null pointer after the planes; there is none after 8, and it crashes
+        (frame,) = AudioResampler(format=frame.format.packed.name).resample(frame)
     array = frame.to_ndarray()
     if not frame.format.is_planar:
         array = array.reshape(-1, frame.layout.nb_channels).T
