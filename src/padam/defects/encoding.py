@@ -5,15 +5,15 @@ from typing import Annotated
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from padam.audio import Audio
+from padam.audio import Audio, codecs
 from padam.audio.channels import to_stereo
 from padam.audio.codecs import (
     PROFILES,
     CodecName,
     CodecSettings,
     Conceal,
+    EncodedAudio,
     PacketFilter,
-    round_trip,
 )
 from padam.audio.filters import lowpass
 from padam.audio.levels import peak
@@ -23,7 +23,11 @@ from padam.defects.interval import within
 # one that plays everywhere; the paper's 32–48 kHz holds no other rate of Opus
 _OPUS_RATE = 48000
 # Opus' other application is not aligned to the sample
-_DRAWN_PROFILES: dict[CodecName, tuple[str, ...]] = {**PROFILES, "opus": ("lowdelay",)}
+DRAWN_PROFILES: dict[CodecName, tuple[str, ...]] = {**PROFILES, "opus": ("lowdelay",)}
+"""Profiles that are drawn, each as often as the others of its codec."""
+
+INTEGER_PROBABILITY = 0.5
+"""How often MP3 and Opus are given 16-bit integers; open in the paper."""
 
 
 def _rates(value: tuple[int, ...]) -> tuple[int, ...]:
@@ -72,9 +76,9 @@ def draw_codec(rng: np.random.Generator, ranges: CodecRanges) -> CodecSettings:
     bitrate = int(rng.choice(ranges.bitrates_kbps))
     rate = int(rng.choice(ranges.sample_rates))
     cutoff = int(rng.integers(*ranges.cutoff_hz, endpoint=True))
-    profiles = _DRAWN_PROFILES[codec]
+    profiles = DRAWN_PROFILES[codec]
     profile = profiles[rng.integers(len(profiles))]
-    whole_numbers = rng.random() < 0.5
+    whole_numbers = rng.random() < INTEGER_PROBABILITY
     rate = _OPUS_RATE if codec == "opus" else rate
     return CodecSettings(
         codec=codec,
@@ -100,19 +104,29 @@ def draw_transcode(rng: np.random.Generator, ranges: TranscodeRanges) -> Transco
     )
 
 
-def encode(
-    audio: Audio,
-    sample_rate: int,
-    settings: CodecSettings,
+def encode(audio: Audio, sample_rate: int, settings: CodecSettings) -> Audio:
+    """Round trip of any number of channels."""
+    return decode_streams(encode_streams(audio, sample_rate, settings))
+
+
+def encode_streams(
+    audio: Audio, sample_rate: int, settings: CodecSettings
+) -> tuple[EncodedAudio, ...]:
+    """Streams of any number of channels: more than two are encoded pair by pair."""
+    return tuple(
+        codecs.encode(audio[i : i + 2], sample_rate, settings) for i in range(0, len(audio), 2)
+    )
+
+
+def decode_streams(
+    streams: tuple[EncodedAudio, ...],
     packet_filter: PacketFilter | None = None,
     conceal: Conceal = "timestamps",
+    span: slice = slice(None),
 ) -> Audio:
-    """Round trip of any number of channels: more than two are encoded pair by pair."""
-    pairs = [
-        round_trip(audio[i : i + 2], sample_rate, settings, packet_filter, conceal)
-        for i in range(0, audio.shape[0], 2)
-    ]
-    return np.concatenate(pairs) if len(pairs) > 1 else pairs[0]
+    """Samples `span` of all channels; see `padam.audio.codecs.decode`."""
+    parts = [codecs.decode(stream, packet_filter, conceal, span) for stream in streams]
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 def transcode(audio: Audio, sample_rate: int, params: TranscodeParams) -> Audio:
