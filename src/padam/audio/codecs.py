@@ -4,6 +4,8 @@ Encoder and decoder are joined packet by packet, without a container; frames are
 timestamps, which count the encoder's priming, so that the lag is 0 samples.
 """
 
+import math
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
@@ -29,7 +31,10 @@ __all__ = [
     "CodecName",
     "CodecSettings",
     "Conceal",
+    "EncodedAudio",
     "PacketFilter",
+    "decode",
+    "encode",
     "filter_span",
     "noise_bitstream_filter",
     "packet_drops",
@@ -59,6 +64,14 @@ _BITRATES_KBPS: dict[CodecName, tuple[int, int]] = {
 }
 _OPUS_CUTOFFS_HZ = (4000, 6000, 8000, 12000, 20000)
 _OPUS_DECODED_RATE = 48000
+_LAYOUTS = {1: "mono", 2: "stereo"}
+# packets until a decoder that begins amid a stream has settled (MP3's reservoir is the longest),
+# packets that complete the last one, and what a resampler needs at both ends
+_PREROLL = 16
+_POSTROLL = 4
+_MARGIN_S = 0.05
+# FFmpeg's manual: its fast search is the better one from here on, and worse below
+_AAC_FAST_FROM_KBPS = 64
 
 
 class CodecSettings(BaseModel):
@@ -110,6 +123,25 @@ class CodecSettings(BaseModel):
         return self.sample_rate // 50
 
 
+@dataclass(frozen=True)
+class EncodedAudio:
+    """A stream of packets, and what a decoder needs to lay it over the audio it was made of."""
+
+    settings: CodecSettings
+    sample_rate: int
+    channels: int
+    samples: int
+    payloads: tuple[bytes, ...]
+    pts: tuple[int, ...]
+    time_base: Fraction
+    extradata: bytes | None
+
+    @property
+    def decoded_rate(self) -> int:
+        """Sample rate in Hz that the decoder gives."""
+        return _OPUS_DECODED_RATE if self.settings.codec == "opus" else self.settings.sample_rate
+
+
 def round_trip(
     audio: Audio,
     sample_rate: int,
@@ -117,41 +149,83 @@ def round_trip(
     packet_filter: PacketFilter | None = None,
     conceal: Conceal = "timestamps",
 ) -> Audio:
-    """Encode and decode (1 or 2, samples) audio; same shape and rate, lag 0, within [-1, 1].
+    """Encode and decode: see `encode` and `decode`."""
+    return decode(encode(audio, sample_rate, settings), packet_filter, conceal)
 
-    `packet_filter` damages or drops (None) packets between encoder and decoder. What is then
-    missing stays silent in its place (`timestamps`), or is cut out and the rest stretched back to
-    the full length (`stretch`, the resampling compensation of PADAM §3.1.1). Damaged streams can
-    decode to NaN or to values of 1e5: NaN becomes 0, everything is limited to full scale. Raises
-    ValueError for other channel counts and for input that is not finite.
+
+def encode(audio: Audio, sample_rate: int, settings: CodecSettings) -> EncodedAudio:
+    """Encode (1 or 2, samples) audio.
+
+    Raises ValueError for other channel counts and for input that is not finite.
     """
     channels, samples = audio.shape
     if channels not in (1, 2):
         raise ValueError(f"can encode 1 or 2 channels, not {channels}: encode pairs one by one")
     if not np.isfinite(audio).all():
         raise ValueError("cannot encode audio with NaN or infinite samples")
-    if samples == 0:
-        return audio.astype(np.float32, copy=True)
-
     source = resample(audio, sample_rate, settings.sample_rate)
-    if settings.codec == "opus" and settings.cutoff_hz is not None:
+    if settings.codec == "opus" and settings.cutoff_hz is not None and samples:
         # libopus knows five bandwidths only and ignores any other cutoff
         source = lowpass(source, settings.sample_rate, settings.cutoff_hz, order=8, zero_phase=True)
-    packets, extradata = _encode(source, settings)
-    payloads: list[bytes | None] = [payload for payload, _, _ in packets]
+    encoder = _open_encoder(settings, channels)
+    packets = list(encoder.encode(_frame(source, encoder))) if samples else []
+    packets += encoder.encode(None)
+    return EncodedAudio(
+        settings=settings,
+        sample_rate=sample_rate,
+        channels=channels,
+        samples=samples,
+        payloads=tuple(bytes(p) for p in packets),
+        pts=tuple(p.pts or 0 for p in packets),
+        time_base=packets[0].time_base if packets else Fraction(1, settings.sample_rate),
+        extradata=encoder.extradata,
+    )
+
+
+def decode(
+    stream: EncodedAudio,
+    packet_filter: PacketFilter | None = None,
+    conceal: Conceal = "timestamps",
+    span: slice = slice(None),
+) -> Audio:
+    """Decode samples `span` of the audio that was encoded: its rate, lag 0, within [-1, 1].
+
+    `packet_filter` damages or drops (None) the packets of the span. What is then missing stays
+    silent in its place (`timestamps`), or is cut out and the rest stretched back to the full length
+    (`stretch`, the resampling compensation of PADAM §3.1.1). Damaged streams can decode to NaN or
+    to values of 1e5: NaN becomes 0, everything is limited to full scale.
+    """
+    first, last, _ = span.indices(stream.samples)
+    packets = packet_span(
+        stream.settings, first / stream.sample_rate, (last - first) / stream.sample_rate
+    )
+    if (first, last) == (0, stream.samples):
+        packets = range(len(stream.payloads))
+    payloads: list[bytes | None] = list(stream.payloads)
     if packet_filter is not None:
-        payloads = packet_filter([payload for payload, _, _ in packets])
-        if len(payloads) != len(packets):
-            raise ValueError(f"packet filter made {len(payloads)} of {len(packets)} packets")
-    slots = [(payload, *slot[1:]) for payload, slot in zip(payloads, packets, strict=True)]
-    decoded_rate = _OPUS_DECODED_RATE if settings.codec == "opus" else settings.sample_rate
-    length = round(source.shape[1] * decoded_rate / settings.sample_rate)
-    decoded, present = _decode(slots, extradata, settings, channels, decoded_rate, length)
-    if conceal == "stretch" and not present.all() and present.any():
-        kept = decoded[:, present]
-        decoded = resample(kept, kept.shape[1], length)
-    result = np.zeros((channels, samples), dtype=np.float32)
-    restored = resample(decoded, decoded_rate, sample_rate)[:, :samples]
+        given = list(stream.payloads[packets.start : packets.stop])
+        damaged = packet_filter(given)
+        if len(damaged) != len(given):
+            raise ValueError(f"packet filter made {len(damaged)} of {len(given)} packets")
+        payloads[packets.start : packets.stop] = damaged
+    # a window around the span, which begins where both sampling grids meet
+    rate = stream.decoded_rate
+    common = math.gcd(rate, stream.sample_rate)
+    margin = range(max(0, packets.start - _PREROLL), min(len(payloads), packets.stop + _POSTROLL))
+    begin = max(0, first - round(_MARGIN_S * stream.sample_rate))
+    begin -= begin % (stream.sample_rate // common)
+    origin = begin * rate // stream.sample_rate
+    end = min(stream.samples, last + round(_MARGIN_S * stream.sample_rate))
+    length = round(end * rate / stream.sample_rate) - origin
+    decoded, present = _decode(stream, payloads, margin, origin, length)
+    if conceal == "stretch":
+        where = slice(
+            round(first * rate / stream.sample_rate) - origin,
+            round(last * rate / stream.sample_rate) - origin,
+        )
+        decoded[:, where] = _stretch(decoded[:, where], present[where])
+    result = np.zeros((stream.channels, last - first), dtype=np.float32)
+    restored = resample(decoded, rate, stream.sample_rate)[:, first - begin : last - begin]
     result[:, : restored.shape[1]] = restored
     return np.clip(result, -1, 1, out=result)
 
@@ -163,37 +237,29 @@ def packet_span(settings: CodecSettings, start_s: float, duration_s: float) -> r
     return range(first, max(first + 1, round((start_s + duration_s) / packet_s)))
 
 
-_Slot = tuple[bytes, int, Fraction]
-
-
-def _encode(audio: Audio, settings: CodecSettings) -> tuple[list[_Slot], bytes | None]:
-    """Packets as (payload, pts, time base), and the stream header."""
-    layout = "stereo" if audio.shape[0] == 2 else "mono"
+def _open_encoder(settings: CodecSettings, channels: int) -> AudioCodecContext:
     encoder = av.CodecContext.create(_ENCODERS[settings.codec], "w")
     assert isinstance(encoder, AudioCodecContext)
     encoder.sample_rate = settings.sample_rate
-    encoder.layout = layout
+    encoder.layout = _LAYOUTS[channels]
     encoder.format = _encoder_format(settings)
     encoder.bit_rate = settings.bitrate_kbps * 1000
     encoder.time_base = Fraction(1, settings.sample_rate)
     encoder.thread_count = 1
     encoder.options = _encoder_options(settings)
     encoder.open()
+    return encoder
 
-    packets: list[av.Packet] = []
-    size = encoder.frame_size
-    for start in range(0, audio.shape[1], size):
-        frame = av.AudioFrame.from_ndarray(
-            _interleave(audio[:, start : start + size], encoder.format.name),
-            format=encoder.format.name,
-            layout=layout,
-        )
-        frame.sample_rate = settings.sample_rate
-        frame.pts = start
-        frame.time_base = encoder.time_base
-        packets.extend(encoder.encode(frame))
-    packets.extend(encoder.encode(None))
-    return [(bytes(p), p.pts or 0, p.time_base) for p in packets], encoder.extradata
+
+def _frame(audio: Audio, encoder: AudioCodecContext) -> av.AudioFrame:
+    """The whole signal as one frame: PyAV cuts it to what the encoder takes."""
+    samples = _interleave(audio, encoder.format.name)
+    layout = _LAYOUTS[audio.shape[0]]
+    frame = av.AudioFrame.from_ndarray(samples, format=encoder.format.name, layout=layout)
+    frame.sample_rate = encoder.sample_rate
+    frame.pts = 0
+    frame.time_base = encoder.time_base
+    return frame
 
 
 def _encoder_format(settings: CodecSettings) -> str:
@@ -212,6 +278,8 @@ def _encoder_options(settings: CodecSettings) -> dict[str, str]:
     profile = settings.profile or PROFILES[settings.codec][0]
     if settings.codec == "aac":
         options["profile"] = profile
+        fast = settings.bitrate_kbps >= _AAC_FAST_FROM_KBPS
+        options["aac_coder"] = "fast" if fast else "twoloop"
     elif settings.codec == "mp3":
         options["joint_stereo"] = "1" if profile == "joint_stereo" else "0"
         options["compression_level"] = "7"  # half the time of LAME's default
@@ -230,47 +298,58 @@ def _interleave(block: Audio, sample_format: str) -> Audio | npt.NDArray[np.int1
 
 
 def _decode(
-    slots: list[tuple[bytes | None, int, Fraction]],
-    extradata: bytes | None,
-    settings: CodecSettings,
-    channels: int,
-    rate: int,
-    length: int,
+    stream: EncodedAudio, payloads: list[bytes | None], packets: range, origin: int, length: int
 ) -> tuple[Audio, npt.NDArray[np.bool_]]:
-    """Decoded samples (channels, length), and a mask (length,) of where a frame was decoded."""
+    """Decode `packets` to (channels, length) from sample `origin` on; mask of decoded samples."""
+    settings, rate = stream.settings, stream.decoded_rate
     decoder = av.CodecContext.create(_DECODERS[settings.codec], "r")
     assert isinstance(decoder, AudioCodecContext)
-    decoder.extradata = extradata
+    decoder.extradata = stream.extradata
     decoder.sample_rate = rate
-    decoder.layout = "stereo" if channels == 2 else "mono"
+    decoder.layout = _LAYOUTS[stream.channels]
     decoder.thread_count = 1
     decoder.options = {"flags2": "+skip_manual"}  # or the decoder cuts the priming a second time
     decoder.open()
 
-    decoded = np.zeros((channels, length), dtype=np.float32)
+    decoded = np.zeros((stream.channels, length), dtype=np.float32)
     present = np.zeros(length, dtype=bool)
     slot_samples = settings.packet_samples * rate // settings.sample_rate
-    for payload, pts, time_base in slots:
+    ticks = stream.time_base * rate
+    for index in packets:
+        payload, pts = payloads[index], stream.pts[index]
         if not payload:
             continue
         try:
-            frames = decoder.decode(packet(payload, pts, time_base))
+            frames = decoder.decode(packet(payload, pts, stream.time_base))
         except av.FFmpegError:
             continue
         # a damaged header can announce a longer packet, or another rate
-        position = round(pts * time_base * rate)
+        position = round(pts * ticks.numerator / ticks.denominator) - origin
         end = min(position + slot_samples, length)
         for frame in frames:
             if frame.sample_rate != rate:
                 continue
-            block = frame.to_ndarray().astype(np.float32, copy=False)[:, max(0, -position) :]
-            start = max(0, position)
-            count = min(block.shape[1], end - start)
+            start, skipped = max(0, position), max(0, -position)
+            count = min(frame.samples - skipped, end - start)
             position += frame.samples
             if count > 0:
-                decoded[:, start : start + count] = _limit(remix(block[:, :count], channels))
-                present[start : start + count] = True
-    return decoded, present
+                place = slice(start, start + count)
+                decoded[:, place] = _samples(frame, stream.channels)[:, skipped : skipped + count]
+                present[place] = True
+    return _limit(decoded), present
+
+
+def _samples(frame: av.AudioFrame, channels: int) -> Audio:
+    """Samples of a decoded frame; a damaged header can announce another channel count."""
+    return remix(frame.to_ndarray().astype(np.float32, copy=False), channels)
+
+
+def _stretch(decoded: Audio, present: npt.NDArray[np.bool_]) -> Audio:
+    """Cut out what is not present and stretch the rest over the whole length."""
+    if present.all() or not present.any():
+        return decoded
+    stretched = resample(decoded[:, present], int(present.sum()), len(present))
+    return stretched[:, : len(present)]
 
 
 def _limit(block: Audio) -> Audio:

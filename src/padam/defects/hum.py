@@ -107,14 +107,21 @@ def harmonic_orders(pattern: Pattern, count: int) -> npt.NDArray[np.int64]:
 
 def harmonic_wave(samples: int, sample_rate: int, params: HumParams) -> npt.NDArray[np.float32]:
     """Sum over h of w_h A_h sin(2π h f0 t + φ), unscaled, t = 0 at its first sample."""
-    # whole periods are taken off in double precision, so that single precision is enough after
-    cycles = (np.arange(samples) * (params.fundamental_hz / sample_rate)) % 1.0
-    wave = np.zeros(samples, dtype=np.float32)
     orders = harmonic_orders(params.pattern, len(params.weights))
-    for order, weight in zip(orders.tolist(), params.weights, strict=True):
-        if order * params.fundamental_hz >= sample_rate / 2:
-            break
-        amplitude = 1 / order if params.waveform == "square" else (-1.0) ** order / order**2
-        angle = ((order * cycles) % 1.0).astype(np.float32) * np.float32(2 * np.pi)
-        wave += np.float32(weight * amplitude) * np.sin(angle + np.float32(params.phase_rad))
-    return wave
+    weights = np.array(params.weights)[orders * params.fundamental_hz < sample_rate / 2]
+    orders = orders[: len(weights)]
+    amplitudes = weights * (
+        1 / orders if params.waveform == "square" else (-1.0) ** orders / orders**2
+    )
+    if len(orders) == 0:
+        return np.zeros(samples, dtype=np.float32)
+    # the orders are equidistant: a polynomial in exp(i 2π f0 t step), evaluated by Horner's rule
+    first, step = int(orders[0]), int(orders[1] - orders[0]) if len(orders) > 1 else 1
+    angle = 2 * np.pi * ((np.arange(samples) * (params.fundamental_hz / sample_rate)) % 1.0)
+    turn = np.exp(1j * step * angle)
+    total = np.full(samples, amplitudes[-1], dtype=np.complex128)
+    for amplitude in amplitudes[-2::-1]:
+        total *= turn
+        total += amplitude
+    total *= np.exp(1j * (first * angle + params.phase_rad))
+    return total.imag.astype(np.float32)

@@ -9,6 +9,7 @@ from padam.audio import Audio
 from padam.audio.codecs import (
     CodecSettings,
     Conceal,
+    EncodedAudio,
     PacketFilter,
     noise_bitstream_filter,
     packet_drops,
@@ -23,7 +24,7 @@ from padam.defects.base import (
     edge_fade,
     replaced,
 )
-from padam.defects.encoding import CodecRanges, draw_codec, encode
+from padam.defects.encoding import CodecRanges, decode_streams, draw_codec, encode_streams
 from padam.defects.interval import within
 
 
@@ -98,23 +99,22 @@ class PacketLoss:
 
     def apply(self, audio: Audio, sample_rate: int, params: PacketLossParams) -> Audio:
         """Encode, lose, decode."""
-        return self.lose(audio, sample_rate, params, intact=None)
+        streams = encode_streams(audio, sample_rate, params.codec)
+        return self.lose(decode_streams(streams), streams, sample_rate, params)
 
     def lose(
-        self, audio: Audio, sample_rate: int, params: PacketLossParams, intact: Audio | None
+        self,
+        intact: Audio,
+        streams: tuple[EncodedAudio, ...],
+        sample_rate: int,
+        params: PacketLossParams,
     ) -> Audio:
-        """As `apply`, where the same stream without loss may be at hand already."""
-        where = params.interval.slice(sample_rate, audio.shape[1])
-        excerpt = np.ascontiguousarray(audio[:, where])
-        damaged = encode(excerpt, sample_rate, params.codec, _packet_filter(params), params.conceal)
-        if damaged.shape == audio.shape and len(params.channels) == audio.shape[0]:
-            return np.clip(damaged, -1, 1)
-        if intact is None:
-            intact = encode(audio, sample_rate, params.codec)
-        # a decoder that has lost its way may exceed full scale; a player would clip
-        damaged = np.clip(damaged[list(params.channels)], -1, 1)
+        """As `apply`, from the streams and what they decode to without loss."""
+        where = params.interval.slice(sample_rate, intact.shape[1])
+        damaged = decode_streams(streams, _packet_filter(params), params.conceal, where)
         kept = affected(intact, sample_rate, params)
-        fade = edge_fade(audio, sample_rate, params)
+        fade = edge_fade(intact, sample_rate, params)
+        damaged = damaged[list(params.channels)]
         return replaced(intact, sample_rate, params, kept + fade * (damaged - kept))
 
 

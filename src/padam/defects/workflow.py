@@ -24,9 +24,11 @@ from padam.defects.base import (
 from padam.defects.encoding import (
     TranscodeParams,
     bandwidth_hz,
+    decode_streams,
     draw_codec,
     draw_transcode,
     encode,
+    encode_streams,
     transcode,
 )
 from padam.defects.interval import Interval
@@ -157,12 +159,13 @@ def make_pair(
             drawn.append(params)
     reference, degraded = _within_full_scale(reference, degraded)
     if encoded is not None:
-        source, degraded = degraded, encode(degraded, sample_rate, encoded)
+        streams = encode_streams(degraded, sample_rate, encoded)
+        source, degraded = degraded, decode_streams(streams)
         if loses:
             loss, ranges = PacketLoss(), cast(PacketLossRanges, config.ranges[PacketLoss.name])
             params, degraded = _draw_audible(
                 partial(loss.draw, rng, source, sample_rate, ranges, config.placement, encoded),
-                partial(loss.lose, source, sample_rate, intact=degraded),
+                partial(loss.lose, degraded, streams, sample_rate),
                 degraded,
                 sample_rate,
                 band_hz,

@@ -10,7 +10,7 @@ from padam.audio import Audio
 from padam.audio.codecs import CodecSettings
 from padam.defects.audibility import error_level_db
 from padam.defects.base import DefectParams, UndrawableDefectError, affected
-from padam.defects.encoding import encode
+from padam.defects.encoding import decode_streams, encode_streams
 from padam.defects.packet_loss import PacketLoss
 from padam.defects.registry import DEFECTS
 from padam.defects.workflow import UnusableSourceError
@@ -62,7 +62,8 @@ def _lay(
     # A stream that loses packets is one stream for the whole title: were it only encoded around
     # the loss, the codec would begin and end with the defect.
     encoded = name == PacketLoss.name
-    intact = encode(audio, rate, codec) if encoded else audio
+    streams = encode_streams(audio, rate, codec) if encoded else ()
+    intact = decode_streams(streams) if encoded else audio
     reason = ""
     for _ in range(workflow.redraw_limit):
         start = int(rng.integers(audio.shape[1] - length + 1))
@@ -76,7 +77,7 @@ def _lay(
         if encoded:
             params = params.model_copy(update={"codec": codec})
             in_title = in_title.model_copy(update={"codec": codec})
-            degraded = PacketLoss().lose(audio, rate, in_title, intact)
+            degraded = PacketLoss().lose(intact, streams, rate, in_title)
         else:
             degraded = audio.copy()
             degraded[:, start : start + length] = DEFECTS[name].apply(stretch, rate, params)
