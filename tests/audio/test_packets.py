@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from padam.audio.codecs import CodecSettings, round_trip
 from padam.audio.packets import filter_span, noise_bitstream_filter, packet, packet_drops
+from tests.audio.signals import programme
 
 
 def payloads(count=40, size=300):
@@ -44,6 +46,37 @@ def test_noise_overwrites_about_one_byte_in_amount():
         )
         # the sum grows by 128.5 a byte, so that one byte in `amount` lands on a multiple
         assert changed == pytest.approx(200 * 300 / amount, rel=0.3)
+
+
+@pytest.mark.parametrize("amount", [1000, 3000, 9000])
+def test_noise_keeps_its_share_over_the_amounts_of_the_paper(amount):
+    packets = payloads(4000, 500)
+    before = np.frombuffer(b"".join(packets), np.uint8)
+    damaged = noise_bitstream_filter("aac", amount, None, 8)(packets)
+    share = np.mean(np.frombuffer(b"".join(damaged), np.uint8) != before)
+    assert share * amount == pytest.approx(255 / 256, rel=0.2)
+
+
+@pytest.mark.parametrize("codec", ["aac", "mp3", "opus"])
+def test_noise_keeps_its_share_on_encoded_packets(codec):
+    pairs = []
+
+    def damage(packets):
+        damaged = noise_bitstream_filter(codec, 1000, None, 2)(packets)
+        pairs.extend(zip(packets, damaged, strict=True))
+        return damaged
+
+    round_trip(programme(duration_s=6.0), 48000, CodecSettings(codec=codec), damage)
+    before, after = (np.frombuffer(b"".join(side), np.uint8) for side in zip(*pairs, strict=True))
+    assert len(before) > 80_000, "128 kbit/s over 6 s"
+    assert np.mean(before != after) * 1000 == pytest.approx(1, rel=0.35)
+
+
+@pytest.mark.parametrize("dropamount", [20, 100])
+def test_about_one_packet_in_dropamount_is_lost(dropamount):
+    packets = payloads(20_000, 40)
+    kept = noise_bitstream_filter("mp3", 9000, dropamount, 3)(packets)
+    assert kept.count(None) == pytest.approx(20_000 / dropamount, rel=0.2)
 
 
 def test_noise_leaves_its_input_alone_and_starts_anew_each_time():

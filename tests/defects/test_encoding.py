@@ -1,6 +1,9 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy.signal import butter, sosfilt
 
 from padam.audio.codecs import CodecSettings
 from padam.audio.loudness import integrated_loudness_lufs
@@ -17,6 +20,68 @@ from padam.defects.encoding import (
 from tests.defects.conftest import RATE, music
 
 AAC = CodecSettings(codec="aac", bitrate_kbps=128)
+
+
+def _grid():
+    """Codec x bitrate x rate x profile x sample format; the ends of the cutoff by turns."""
+    variants = [
+        *product(["aac"], (32000, 44100, 48000), ["aac_low", "mpeg2_aac_low"], ["float"]),
+        *product(["mp3"], (32000, 44100, 48000), ["joint_stereo", "stereo"], ["float", "s16"]),
+        *product(["opus"], [48000], ["lowdelay"], ["float", "s16"]),
+    ]
+    return [
+        CodecSettings(
+            codec=codec,
+            bitrate_kbps=bitrate,
+            sample_rate=rate,
+            profile=profile,
+            sample_format=sample_format,
+            cutoff_hz=12000 if number % 2 or rate == 32000 else 16000,
+        )
+        for number, bitrate in enumerate((32, 48, 64, 80, 96, 112, 128))
+        for codec, rate, profile, sample_format in variants
+    ]
+
+
+GRID = _grid()
+
+
+def _marked(grid):
+    """Every seventh is tested by default: each variant once, each bitrate about three times."""
+    return [
+        pytest.param(s, marks=() if number % 7 == 0 else pytest.mark.slow)
+        for number, s in enumerate(grid)
+    ]
+
+
+def _name(settings):
+    return "-".join(
+        str(getattr(settings, part))
+        for part in ("codec", "bitrate_kbps", "sample_rate", "profile", "sample_format")
+    )
+
+
+def bursts(seconds=2.0, channels=2):
+    """Broadband noise in decaying bursts, of a length that no packet size divides."""
+    rng = np.random.default_rng(0)
+    time = np.arange(round(seconds * RATE) - 37) / RATE
+    band = butter(2, [60, 6000], "bandpass", fs=RATE, output="sos")
+    noise = sosfilt(band, rng.standard_normal((channels, len(time))))
+    audio = noise * (0.05 + np.exp(-12 * (time % 0.2)))
+    return (0.5 * audio / np.abs(audio).max()).astype(np.float32)
+
+
+BURSTS = bursts()
+
+
+def subsample_lag(before, after, reach=64):
+    """Peak of the cross-correlation, in samples, by a parabola through its three highest."""
+    inner = before[reach:-reach].astype(np.float64)
+    correlation = np.correlate(after.astype(np.float64), inner, "valid")
+    top = int(np.argmax(correlation))
+    assert 0 < top < 2 * reach, "no peak within reach"
+    left, middle, right = correlation[top - 1 : top + 2]
+    return top - reach + 0.5 * (left - right) / (left - 2 * middle + right)
 
 
 def test_codecs_are_drawn_within_the_papers_ranges():
@@ -36,6 +101,27 @@ def test_every_drawn_codec_can_be_run():
         degraded = encode(audio, RATE, draw_codec(rng, CodecRanges()))
         assert degraded.shape == audio.shape
         assert np.corrcoef(audio[0], degraded[0])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("settings", _marked(GRID), ids=_name)
+def test_no_codec_that_can_be_drawn_shifts_the_sound(settings):
+    """Lag under half a sample, over the whole and at the end, in stereo and mono; same length."""
+    for audio in (BURSTS, BURSTS[:1]):
+        decoded = encode(audio, RATE, settings)
+        assert decoded.shape == audio.shape
+        end = audio.shape[1] * 3 // 4
+        for before, after in zip(audio, decoded, strict=True):
+            assert abs(subsample_lag(before, after)) < 0.5
+            assert abs(subsample_lag(before[end:], after[end:])) < 0.5
+
+
+def test_the_grid_holds_whatever_is_drawn():
+    rng = np.random.default_rng(2)
+    grid = {s.model_copy(update={"cutoff_hz": None}) for s in GRID}
+    drawn = {
+        draw_codec(rng, CodecRanges()).model_copy(update={"cutoff_hz": None}) for _ in range(3000)
+    }
+    assert drawn == grid
 
 
 def test_a_transcode_is_aac_with_loudness_and_lowpass_in_a_tenth_each():

@@ -63,13 +63,18 @@ def test_another_seed_damages_elsewhere(clip):
     assert not np.array_equal(first, second)
 
 
-def test_lost_packets_have_the_share_and_the_bursts_asked_for():
-    drawn = params(CODECS[0], packet_drop_share=0.1, mean_burst_packets=4.0)
-    lost = np.zeros(100_000, dtype=bool)
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.10])
+@pytest.mark.parametrize("mean_burst", [1.0, 2.5, 4.0])
+def test_lost_packets_have_the_share_and_the_bursts_asked_for(share, mean_burst):
+    """Gilbert's channel: the share of lost packets, and bursts of geometric length."""
+    drawn = params(CODECS[0], packet_drop_share=share, mean_burst_packets=mean_burst)
+    lost = np.zeros(200_000, dtype=bool)
     lost[_lost_packets(len(lost), drawn)] = True
-    bursts = np.count_nonzero(np.diff(lost.astype(int), prepend=0) == 1)
-    assert lost.mean() == pytest.approx(0.1, rel=0.1)
-    assert lost.sum() / bursts == pytest.approx(4.0, rel=0.1)
+    edges = np.flatnonzero(np.diff(lost, prepend=False, append=False))
+    bursts = edges[1::2] - edges[::2]
+    assert lost.mean() == pytest.approx(share, rel=0.1)
+    assert bursts.mean() == pytest.approx(mean_burst, rel=0.1)
+    assert np.mean(bursts == 1) == pytest.approx(1 / mean_burst, rel=0.1)
 
 
 def test_at_least_one_packet_is_lost_where_loss_was_drawn():
