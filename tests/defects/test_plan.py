@@ -68,7 +68,8 @@ def test_clips_never_overlap_and_stay_inside_their_source():
     durations = index.set_index("source")["duration_s"]
     plan = plan_clips(index, PlanConfig(clips=60, seed=3))
     assert len(plan) == 60
-    assert plan["clip_id"].tolist() == [f"{i:06d}" for i in range(60)]
+    assert plan["clip_id"].str.match(r"^\d{6}-[0-9a-f]{8}$").all()
+    assert plan["clip_id"].str[:6].tolist() == [f"{i:06d}" for i in range(60)]
     for source, clips in plan.groupby("source"):
         starts = np.sort(clips["start_s"].to_numpy())
         assert (np.diff(starts) >= 10).all()
@@ -91,7 +92,7 @@ def test_plans_carry_the_split_of_their_source_and_leave_the_test_sources():
     expected = index.set_index("source")["split"]
     assert (plan["split"].to_numpy() == expected[plan["source"]].to_numpy()).all()
     assert list(plan.columns) == [
-        "clip_id", "source", "split", "kind", "start_s", "duration_s", "seed",
+        "clip_id", "source", "split", "kind", "start_s", "duration_s", "seed", "layers",
     ]  # fmt: skip
 
 

@@ -28,6 +28,7 @@ def test_paper_holds_the_papers_constants(project: Path) -> None:
     paper = parameters(project, "paper")
     synthesis = paper["synthesis"]
     assert synthesis["plan"].clips == 250_000
+    assert synthesis["plan"].mix_probability == 0.0
     fractions = synthesis["split"].fractions
     clips = fractions["train"] + fractions["validation"]
     assert fractions["train"] / clips == pytest.approx(0.75)

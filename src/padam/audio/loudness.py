@@ -29,11 +29,12 @@ def integrated_loudness_lufs(audio: Audio, rate: int) -> float:
     samples = audio.astype(np.float64)
     if samples.shape[1] < shortest:
         samples = np.pad(samples, ((0, 0), (0, shortest - samples.shape[1])))
-    power = sum(
+    channels = [
         weight * _block_power(signal, rate)
         for signal, weight in zip(samples, _weights(audio.shape[0]), strict=True)
         if weight
-    )
+    ]
+    power = np.sum(channels, axis=0)
     above = power[_lufs(power) >= _ABSOLUTE_GATE_LUFS]
     if not above.size:
         return float("-inf")

@@ -1,15 +1,25 @@
 """From media files to a plan of clips: inspect, split by source, place without overlap."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from padam.defects.clip_ids import clip_ids, clip_rng
+from padam.defects.mixing import Layer, MixRanges, draw_layers, dump_layers, layer_candidates
 from padam.defects.source_inspection import SourceRules, inspect_source
 
-__all__ = ["PlanConfig", "SourceRules", "inspect_source", "plan_clips", "split_sources"]
+__all__ = [
+    "PlanConfig",
+    "SourceRules",
+    "check_plan",
+    "inspect_source",
+    "plan_clips",
+    "split_sources",
+]
 
 
 class PlanConfig(BaseModel):
@@ -23,6 +33,9 @@ class PlanConfig(BaseModel):
     max_per_source: int | None = Field(default=None, ge=1)
     # titles are assembled from the held-out test sources, no clips
     splits: tuple[str, ...] = Field(default=("train", "validation"), min_length=1)
+    # ours: share of the clips of dialogue, music and effects that become film-like mixes
+    mix_probability: float = Field(default=0.0, ge=0, le=1)
+    mix: MixRanges = MixRanges()
 
 
 def split_sources(index: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.DataFrame:
@@ -61,11 +74,13 @@ def split_sources(index: pd.DataFrame, fractions: Mapping[str, float], seed: int
     return accepted.assign(split=split.astype(str))
 
 
-def plan_clips(index: pd.DataFrame, config: PlanConfig) -> pd.DataFrame:
-    """Rows clip_id, source, split, kind, start_s, duration_s, seed; no two clips overlap.
+def plan_clips(index: pd.DataFrame, config: PlanConfig, workflow: str = "") -> pd.DataFrame:
+    """Rows clip_id, source, split, kind, start_s, duration_s, seed, layers; no two clips overlap.
 
-    `index` is that of `split_sources`. Raises ValueError where it holds too little, naming how
-    many clips are possible.
+    `index` is that of `split_sources`, `workflow` a fingerprint of the configuration that the clips
+    are rendered with, which becomes part of their ids. `layers` is the JSON of what is laid over
+    the excerpt: excerpts of sources of the same split, which may overlap with other clips of that
+    split. Raises ValueError where `index` holds too little, naming how many clips are possible.
     """
     sources = index[index["split"].isin(config.splits)].sort_values("source")
     # milliseconds as integers: no overlap by rounding
@@ -94,9 +109,39 @@ def plan_clips(index: pd.DataFrame, config: PlanConfig) -> pd.DataFrame:
         for source, count, room in zip(sources.itertuples(), counts, room_ms, strict=True)
         for start_ms in _place(rng, int(count), clip_ms, int(room))
     ]
+    _lay_over(rows, sources, config)
     plan = pd.DataFrame(rows)
-    plan.insert(0, "clip_id", [f"{number:06d}" for number in range(len(plan))])
+    plan.insert(0, "clip_id", clip_ids(rows, workflow))
     return plan
+
+
+def check_plan(plan: pd.DataFrame, workflow: str) -> None:
+    """Raise ValueError for a plan that was drawn for another workflow: its ids would be wrong."""
+    rows: list[dict[str, Any]] = plan.to_dict(orient="records")  # type: ignore[assignment]
+    if plan["clip_id"].tolist() != clip_ids(rows, workflow):
+        raise ValueError(
+            "the clip plan was drawn for other parameters of the workflow, or changed by hand, so "
+            "its clip ids do not name what would be rendered; draw it again: "
+            "`kedro run --from-nodes synthesis.draw_clip_plan`"
+        )
+
+
+def _lay_over(rows: list[dict[str, Any]], sources: pd.DataFrame, config: PlanConfig) -> None:
+    """Give each row its `layers`, drawn from a generator of its own."""
+    clip_ms = round(config.clip_duration_s * 1000)
+    candidates = {
+        split: layer_candidates(members, clip_ms, config.mix)
+        for split, members in sources.groupby("split")
+        if config.mix_probability > 0
+    }
+    for row in rows:
+        layers: tuple[Layer, ...] = ()
+        if config.mix_probability > 0:
+            rng = clip_rng(config.seed, row["source"], row["start_s"]).spawn(1)[0]
+            if rng.random() < config.mix_probability:
+                pool = candidates[row["split"]]
+                layers = draw_layers(rng, row["kind"], pool, clip_ms, config.mix)
+        row["layers"] = dump_layers(layers)
 
 
 def _place(

@@ -23,8 +23,9 @@ class WorkflowConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sample_rate: int = Field(default=48000, ge=8000, le=192000)
-    channels: Literal[1, 2] = 2
+    sample_rate: int = Field(default=48000, ge=8000, le=655_350)  # FLAC's limit
+    # None keeps the file's channels, up to 8
+    channels: Literal[1, 2] | None = 2
     single_probability: float = Field(default=0.65, ge=0, le=1)
     several_probability: float = Field(default=0.25, ge=0, le=1)
     clean_probability: float = Field(default=0.10, ge=0, le=1)

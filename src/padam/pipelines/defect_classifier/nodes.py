@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score
 
 from padam.datasets.shard_jobs import fingerprint
 from padam.datasets.shards import Arrays
+from padam.defects.clip_ids import check_same_clips, clips_of
 from padam.detection.matching import best_threshold
 from padam.detection.scorers.padam import FEATURE_EXTRACTOR, QUALITY_HEAD, mean_embedding
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
@@ -51,6 +52,12 @@ def fit_classifier(
 
 def fit_probes(representations: pd.DataFrame, embeddings: Arrays) -> dict[str, LinearProbe]:
     """Fit the ablations of PADAM's Table 3: stage 1 and stage 2, each with a linear probe."""
+    check_same_clips(
+        {
+            "clip_representations": representations["clip_id"],
+            "embeddings": clips_of(embeddings),
+        }
+    )
     train = representations[representations["split"] == "train"]
     pooled = [
         mean_embedding(embeddings[f"{clip}.{side}"][channel])

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import ClipShards
+from padam.defects.clip_ids import check_same_clips
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.shards import read_shard
 from padam.quality.figures import metric_correlation, quality_by_defect
@@ -40,6 +41,7 @@ def fit_normaliser(
     scores: pd.DataFrame, manifest: pd.DataFrame, weights: FusionWeights
 ) -> dict[str, Any]:
     """Fit μ and σ of each metric, and the rank map of q̂, on the training clips."""
+    check_same_clips({"metric_scores": scores["clip_id"], "clip_manifest": manifest["clip_id"]})
     train = manifest.loc[manifest["split"] == "train", "clip_id"]
     scores = scores[scores["clip_id"].isin(train)]
     normaliser = Normaliser.fit(scores)
@@ -57,6 +59,7 @@ def fuse_quality(
     weights: FusionWeights,
 ) -> pd.DataFrame:
     """Return q̂ of every clip, as a weighted sum of z-scores and as a rank in [0, 1]."""
+    check_same_clips({"metric_scores": scores["clip_id"], "clip_manifest": manifest["clip_id"]})
     fused = fuse(scores, Normaliser.model_validate(fitted["normaliser"]), weights)
     fused.insert(0, "clip_id", scores["clip_id"])
     fused["q_rank"] = RankMap.model_validate(fitted["rank_map"]).apply(fused["q_hat"])

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from padam.datasets.shards import Arrays
+from padam.defects.clip_ids import check_same_clips, clips_of
 from padam.defects.registry import DEFECT_NAMES
 from padam.models.quality_head import QualityHead
 from padam.training.embedding import represent
@@ -26,6 +27,13 @@ def train_head(
     config: QualityHeadTraining,
 ) -> tuple[QualityHead, pd.DataFrame, dict[str, Any], Figure]:
     """Train the quality head on pairs of the clips that have a q̂."""
+    check_same_clips(
+        {
+            "clip_manifest": manifest["clip_id"],
+            "fused_quality": fused["clip_id"],
+            "embeddings": clips_of(embeddings),
+        }
+    )
     clips = manifest.merge(fused[["clip_id", "q_rank"]], on="clip_id", validate="1:1")
     clips = clips[clips["q_rank"].notna()]
     reference, degraded = (chosen_channels(embeddings, clips, side) for side in SIDES)
@@ -47,6 +55,7 @@ def represent_clips(head: QualityHead, embeddings: Arrays, manifest: pd.DataFram
 
     A clip is represented by the channel that most defects hit; a reference is clean.
     """
+    check_same_clips({"clip_manifest": manifest["clip_id"], "embeddings": clips_of(embeddings)})
     tables = []
     for side in SIDES:
         table = manifest[["clip_id", "source", "split", "channel", *DEFECT_NAMES]].copy()

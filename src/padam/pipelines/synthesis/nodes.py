@@ -18,6 +18,7 @@ from padam.defects.figures import plot_drawn_distributions
 from padam.defects.plan import (
     PlanConfig,
     SourceRules,
+    check_plan,
     inspect_source,
     plan_clips,
     split_sources,
@@ -27,7 +28,7 @@ from padam.defects.shards import ClipRejectedError, synthesise_clip
 from padam.defects.workflow import WorkflowConfig
 
 SPLITS = ("train", "validation", "test")
-REPLACED = ("labels", "label_vector", "params")
+REPLACED = ("labels", "label_vector", "layers", "params")
 """Metadata that the manifest holds in another form."""
 
 
@@ -70,15 +71,18 @@ def index_sources(
     ].reset_index(drop=True)
 
 
-def draw_clip_plan(index: pd.DataFrame, config: PlanConfig) -> pd.DataFrame:
-    """Return one row per clip: source, offset in seconds, split, seed."""
-    return plan_clips(index, config)
+def draw_clip_plan(
+    index: pd.DataFrame, config: PlanConfig, workflow: WorkflowConfig
+) -> pd.DataFrame:
+    """Return one row per clip: its id, source, offset in seconds, split, seed, layers."""
+    return plan_clips(index, config, fingerprint(workflow))
 
 
 def synthesise_clips(
     media: MediaFolder, plan: pd.DataFrame, workflow: WorkflowConfig, compute: Compute
 ) -> ShardJobs:
     """Return the work of rendering every clip of the plan, in shards."""
+    check_plan(plan, fingerprint(workflow))
     rows: list[dict[str, Any]] = plan.to_dict(orient="records")  # type: ignore[assignment]
     size = compute.shard_size
     jobs = {
@@ -141,6 +145,7 @@ def manifest_row(metadata: dict[str, Any], rules: LabelRules) -> dict[str, Any]:
         "labels": ",".join(name for name in DEFECT_NAMES if name in named),
         **{name: int(name in here) for name in DEFECT_NAMES},
         "channel": channel,
+        "layers": json.dumps(metadata.get("layers", [])),
         "params": json.dumps(metadata["params"], sort_keys=True),
     }
 
@@ -167,6 +172,7 @@ def summarise_synthesis(
         "clips": {
             "total": len(manifest),
             "rejected": len(rejected_clips),
+            "mixes": int((manifest["layers"] != "[]").sum()),
             "clean": int((manifest[list(DEFECT_NAMES)].sum(axis=1) == 0).sum()),
             "by_defect": {name: int(manifest[name].sum()) for name in DEFECT_NAMES},
             "by_split": dict(Counter(manifest["split"])),

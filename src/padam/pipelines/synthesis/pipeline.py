@@ -24,7 +24,11 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=nodes.draw_clip_plan,
-                inputs=["source_index", "params:synthesis.plan"],
+                inputs=[
+                    "source_index",
+                    "params:synthesis.plan",
+                    "params:synthesis.workflow",
+                ],
                 outputs="clip_plan",
                 name="draw_clip_plan",
             ),
