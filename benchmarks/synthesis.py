@@ -80,7 +80,7 @@ def synthesise(folder: Path, source: Path, numbers: range) -> None:
             "kind": "music",
             "start_s": float(number % 5) * CLIP_S,
             "duration_s": CLIP_S,
-            "seed": 1,
+            "seed": number,  # the same excerpt with the same seed is the same clip
         }
         pairs.append(synthesise_clip(folder, plan, config))
     write_shard(folder / f"{numbers.start}.tar", pairs)

@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from padam.audio import Audio, codecs
-from padam.audio.channels import to_stereo
 from padam.audio.codecs import (
     PROFILES,
     CodecName,
@@ -153,9 +152,7 @@ def bandwidth_hz(
 
 
 def _normalise(audio: Audio, sample_rate: int, target_lufs: float) -> Audio:
-    # BS.1770 as implemented knows five channels; surround is judged by its stereo downmix
-    heard = to_stereo(audio) if audio.shape[0] > 5 else audio
-    loudness = integrated_loudness_lufs(heard, sample_rate)
+    loudness = integrated_loudness_lufs(audio, sample_rate)
     if not np.isfinite(loudness):
         return audio
     gain = min(10 ** ((target_lufs - loudness) / 20), 1 / max(peak(audio), 1e-9))
