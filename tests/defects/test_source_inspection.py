@@ -57,6 +57,14 @@ def test_a_zero_gap_across_blocks(tmp_path):
     assert "digital zeros for 25 ms" in inspect(tmp_path, audio)["reason"]
 
 
+@pytest.mark.parametrize(("channel", "accepted"), [(0, False), (1, False), (2, True), (5, True)])
+def test_in_surround_only_front_left_and_right_may_not_rest(tmp_path, channel, accepted):
+    audio = music(3.0, 6)
+    audio[channel, RATE : 2 * RATE] = 0
+    row = inspect(tmp_path, audio)
+    assert (row["channels"], row["accepted"]) == (6, accepted)
+
+
 def test_silence_around_and_short_gaps_are_fine(tmp_path):
     audio = music(4.0)
     audio[:, : RATE // 2] = 0

@@ -12,6 +12,8 @@ from padam.audio.media import MediaError, probe, stream_audio
 
 _BLOCK_S = 10.0
 _MIN_FLAT_RUN = 3
+# front left and right: centre, LFE and surrounds rest in ordinary mixes, which is no drop
+_GAP_CHANNELS = 2
 
 
 class SourceRules(BaseModel):
@@ -94,7 +96,7 @@ class _SignalFacts:
             self._zero_run = [None] * block.shape[0]
         self.samples += block.shape[1]
         self.energy += float(np.square(block, dtype=np.float64).mean(axis=0).sum())
-        for channel, signal in enumerate(block):
+        for channel, signal in enumerate(block[:_GAP_CHANNELS]):
             self._add_gaps(channel, signal)
         self._add_flat_tops(block)
 
