@@ -10,7 +10,13 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from padam.audio.container import MediaError, open_container, time_zero_s, video_stream
+from padam.audio.container import (
+    MediaError,
+    open_container,
+    packets_of,
+    time_zero_s,
+    video_stream,
+)
 
 
 def read_video(
@@ -78,7 +84,7 @@ def _frames(container: InputContainer, stream: VideoStream, start_s: float) -> I
             container.seek(int(start_s / stream.time_base), stream=stream)
         except av.FFmpegError:
             container.seek(0)
-    packets = container.demux(stream)
+    packets = packets_of(container, stream)
     while True:
         try:
             packet = next(packets)

@@ -12,7 +12,13 @@ from av.container import InputContainer
 
 from padam.audio import Audio
 from padam.audio.channels import remix
-from padam.audio.container import MediaError, audio_stream, open_container, time_zero_s
+from padam.audio.container import (
+    MediaError,
+    audio_stream,
+    open_container,
+    packets_of,
+    time_zero_s,
+)
 from padam.audio.resampling import resample
 
 _GAP_S = 0.1  # smaller steps of the timestamps are jitter
@@ -25,12 +31,14 @@ _MAX_PLANES = 7
 class Timeline:
     """The audio of one file at its own rate, as samples counted from the file's time zero.
 
-    `channels` 1 or 2 remixes, None keeps the file's count. Raises MediaError where the file has no
-    audio stream.
+    `channels` 1 or 2 remixes, None keeps the file's count. NaN is read as 0 and infinity as full
+    scale; `not_finite` counts the samples read so far that were either. Raises MediaError where the
+    file has no audio stream.
     """
 
     def __init__(self, path: str | Path, channels: int | None) -> None:
         self.path = path
+        self.not_finite = 0
         with open_container(path) as container:
             context = audio_stream(container, path).codec_context
             self.rate: int = context.sample_rate
@@ -44,10 +52,10 @@ class Timeline:
             pending.append(block)
             count += block.shape[1]
             if count >= _BLOCK_S * self.rate:
-                yield _finite(np.concatenate(pending, axis=1))
+                yield self._finite(np.concatenate(pending, axis=1))
                 pending, count = [], 0
         if pending:
-            yield _finite(np.concatenate(pending, axis=1))
+            yield self._finite(np.concatenate(pending, axis=1))
 
     def _contiguous(self, start: int) -> Iterator[Audio]:
         """Frames from sample `start` on, cut to size, and silence between them."""
@@ -139,10 +147,17 @@ class Timeline:
             block = resample(block, frame.sample_rate, self.rate)
         return block
 
+    def _finite(self, block: Audio) -> Audio:
+        wrong = int(np.count_nonzero(~np.isfinite(block)))
+        if wrong == 0:
+            return block
+        self.not_finite += wrong
+        return np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
+
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame | None]:
     """Decoded frames; None stands for a packet that could not be decoded."""
-    packets = container.demux(stream)
+    packets = packets_of(container, stream)
     while True:
         try:
             packet = next(packets)
@@ -195,9 +210,3 @@ def _samples(frame: AudioFrame) -> Audio:
     if np.issubdtype(array.dtype, np.integer):
         return (array / float(2 ** (8 * array.dtype.itemsize - 1))).astype(np.float32)
     return array.astype(np.float32, copy=False)
-
-
-def _finite(block: Audio) -> Audio:
-    if np.isfinite(block).all():
-        return block
-    return np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
