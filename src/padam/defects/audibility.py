@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 
 from padam.audio import Audio
 
@@ -29,7 +30,7 @@ def _frame_power(audio: Audio, sample_rate: int, bandwidth_hz: float) -> npt.NDA
     count = -(-audio.shape[1] // length)
     padded = np.zeros((audio.shape[0], count * length), dtype=np.float32)
     padded[:, : audio.shape[1]] = audio
-    spectrum = np.fft.rfft(padded.reshape(audio.shape[0], count, length), axis=-1)
+    spectrum = fft.rfft(padded.reshape(audio.shape[0], count, length), axis=-1)
     last = max(1, int(bandwidth_hz * length / sample_rate))
-    band = spectrum[..., 1 : last + 1]
-    return np.asarray(2 * (band.real**2 + band.imag**2).sum(axis=-1) / length**2, np.float32)
+    band = spectrum[..., 1 : last + 1].view(np.float32)
+    return 2 / length**2 * np.einsum("cfk,cfk->cf", band, band)
