@@ -1,8 +1,10 @@
+import fsspec
 import numpy as np
 import pytest
 import soundfile
 
 from padam.defects.source_inspection import SourceRules, inspect_source
+from tests.audio.signals import write_media
 from tests.defects.conftest import RATE, music
 
 RULES = SourceRules(min_duration_s=2.0)
@@ -12,7 +14,7 @@ def inspect(tmp_path, audio, rate=RATE, name="effects/x.wav", subtype="FLOAT"):
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, audio.T, rate, subtype=subtype)
-    return inspect_source(path, tmp_path, RULES)
+    return inspect_source(tmp_path, name, RULES)
 
 
 def test_a_good_source_is_described(tmp_path):
@@ -93,7 +95,41 @@ def test_corrupt_empty_and_missing_files_are_rows_with_a_reason(tmp_path):
     (tmp_path / "noise.wav").write_bytes(np.random.default_rng(0).bytes(5000))
     (tmp_path / "empty.flac").touch()
     for name in ("noise.wav", "empty.flac", "missing.mp3"):
-        row = inspect_source(tmp_path / name, tmp_path, RULES)
+        row = inspect_source(tmp_path, name, RULES)
         assert row["accepted"] is False
         assert row["reason"]
         assert row["source"] == name
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_is_no_clean_sound(tmp_path, value):
+    audio = music(3.0)
+    audio[1, RATE] = value
+    assert inspect(tmp_path, audio)["reason"] == "1 samples are NaN or infinite"
+
+
+def test_a_gap_of_the_timestamps_is_a_gap(tmp_path):
+    path = tmp_path / "gap.mka"
+    write_media(path, music(4.0), codec="pcm_f32le", gaps_s=[(2.0, 0.5)])
+    assert "digital zeros for 500 ms" in inspect_source(tmp_path, "gap.mka", RULES)["reason"]
+
+
+def test_a_tail_of_zeros_with_sound_after_it_counts_across_blocks(tmp_path):
+    audio = music(6.0)
+    audio[:, round(2.49 * RATE) : round(2.52 * RATE)] = 0
+    assert "digital zeros for 30 ms" in inspect(tmp_path, audio)["reason"]
+
+
+@pytest.mark.parametrize("name", ["memory://archive/fx/a b 🎬.wav", "fx/a b 🎬.wav"])
+def test_a_source_on_another_storage(tmp_path, name):
+    soundfile.write(tmp_path / "x.wav", music(3.0).T, RATE, subtype="FLOAT")
+    content = (tmp_path / "x.wav").read_bytes()
+    fsspec.filesystem("memory").pipe_file("/archive/fx/a b 🎬.wav", content)
+    row = inspect_source("memory://archive", name, RULES)
+    assert (row["source"], row["accepted"], row["duration_s"]) == (name, True, 3.0)
+    assert row["kind"] == ("fx" if name.startswith("fx") else "other")
+
+
+def test_a_storage_that_is_not_there_is_a_reason(tmp_path):
+    assert "gcsfs" in inspect_source("gs://bucket", "a.wav", RULES)["reason"]
+    assert "Protocol not known" in inspect_source(tmp_path, "ghost://b/a.wav", RULES)["reason"]

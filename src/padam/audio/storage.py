@@ -52,9 +52,14 @@ def as_location(text: str) -> Location:
     return Path(LocalFileSystem._strip_protocol(text) if text.startswith(_LOCAL) else text)
 
 
+def is_complete(file: str) -> bool:
+    """Whether a name says by itself where the file lies: a URL or an absolute path."""
+    return file.startswith("/") or _SCHEME.match(file) is not None
+
+
 def locate(root: Location, file: str) -> Location:
     """Where `file` lies: below `root`, or where it says itself if it is a URL or absolute."""
-    if _SCHEME.match(file) or file.startswith("/"):
+    if is_complete(file):
         return as_location(file)
     return f"{root}/{file}" if is_url(root) else Path(root) / file
 

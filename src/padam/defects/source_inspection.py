@@ -1,6 +1,6 @@
 """Which media files can serve as clean sources, and why the others cannot."""
 
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,10 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from padam.audio import Audio
-from padam.audio.media import MediaError, probe, stream_audio
+from padam.audio.media import MediaError, probe
+from padam.audio.storage import Location, is_complete, locate
+from padam.audio.timeline import Timeline
 
-_BLOCK_S = 10.0
 _MIN_FLAT_RUN = 3
 # front left and right: centre, LFE and surrounds rest in ordinary mixes, which is no drop
 _GAP_CHANNELS = 2
@@ -29,17 +30,17 @@ class SourceRules(BaseModel):
     max_clipped_share: float = Field(default=0.001, ge=0, le=1)
 
 
-def inspect_source(path: str | Path, root: str | Path, rules: SourceRules) -> dict[str, Any]:
+def inspect_source(root: Location, file: str, rules: SourceRules) -> dict[str, Any]:
     """One row of the source index: what the file is, and whether and why not it is accepted.
 
-    `source` is relative to `root` with forward slashes, `kind` the first folder below it. The
-    whole file is decoded in bounded memory. A file that cannot be read is a row with a reason;
-    nothing is raised.
+    `source` is `file`, which lies below `root` or is complete in itself; `kind` is the first folder
+    below `root`. The whole file is decoded in bounded memory. A file that cannot be read is a row
+    with a reason; nothing is raised.
     """
-    relative = Path(path).relative_to(root)
+    folders = () if is_complete(file) else PurePosixPath(file).parts[:-1]
     row: dict[str, Any] = {
-        "source": relative.as_posix(),
-        "kind": relative.parts[0] if len(relative.parts) > 1 else "other",
+        "source": file,
+        "kind": folders[0] if folders else "other",
         "duration_s": 0.0,
         "rate": 0,
         "channels": 0,
@@ -49,7 +50,7 @@ def inspect_source(path: str | Path, root: str | Path, rules: SourceRules) -> di
         "reason": None,
     }
     try:
-        row["reason"] = _describe(Path(path), rules, row)
+        row["reason"] = _describe(locate(root, file), rules, row)
     except MediaError as error:
         row["reason"] = error.reason
     except Exception as error:
@@ -58,7 +59,7 @@ def inspect_source(path: str | Path, root: str | Path, rules: SourceRules) -> di
     return row
 
 
-def _describe(path: Path, rules: SourceRules, row: dict[str, Any]) -> str | None:
+def _describe(path: Location, rules: SourceRules, row: dict[str, Any]) -> str | None:
     info = probe(path)
     row.update(
         duration_s=info.duration_s,
@@ -71,10 +72,14 @@ def _describe(path: Path, rules: SourceRules, row: dict[str, Any]) -> str | None
         return "holds no audio"
     signal = _SignalFacts(info.channels, info.sample_rate)
     # at the file's own rate: a resampler would smear zeros and flat tops
-    for block in stream_audio(path, _BLOCK_S, sample_rate=info.sample_rate):
+    timeline = Timeline(path, channels=None)
+    for block in timeline.blocks():
         signal.add(block)
     # what decodes counts, not what the container says
     row["duration_s"] = signal.samples / info.sample_rate
+    if timeline.not_finite:
+        # each is read as a zero: a drop, or a click, in a clip called clean
+        return f"{timeline.not_finite} samples are NaN or infinite"
     return signal.reason(rules)
 
 
@@ -92,17 +97,20 @@ class _SignalFacts:
         self._zero_run: list[int | None] = [None] * channels
 
     def add(self, block: Audio) -> None:
-        if len(self._zero_run) != block.shape[0]:
-            self._zero_run = [None] * block.shape[0]
         self.samples += block.shape[1]
-        self.energy += float(np.square(block, dtype=np.float64).mean(axis=0).sum())
+        self.energy += float(np.vdot(block, block)) / block.shape[0]
         for channel, signal in enumerate(block[:_GAP_CHANNELS]):
             self._add_gaps(channel, signal)
         self._add_flat_tops(block)
 
     def _add_gaps(self, channel: int, signal: npt.NDArray[np.float32]) -> None:
-        sounding = np.flatnonzero(signal)
+        zero = signal == 0
         carried = self._zero_run[channel]
+        if not zero.any():
+            self.longest_gap = max(self.longest_gap, carried or 0)
+            self._zero_run[channel] = 0
+            return
+        sounding = np.flatnonzero(~zero)
         if len(sounding) == 0:
             self._zero_run[channel] = None if carried is None else carried + len(signal)
             return
@@ -114,13 +122,16 @@ class _SignalFacts:
         self._zero_run[channel] = len(signal) - 1 - int(sounding[-1])
 
     def _add_flat_tops(self, block: Audio) -> None:
-        level = float(np.abs(block).max(initial=0))
+        level = float(max(block.max(initial=0), -block.min(initial=0)))
         # a higher peak than before makes the earlier flat tops no tops
         if level > self.peak * 1.01:
             self.flat_samples = 0
         self.peak = max(self.peak, level)
+        top = 0.999 * max(self.peak, 1e-3)
+        if level < top:
+            return
         for signal in block:
-            at_peak = np.abs(signal) >= 0.999 * max(self.peak, 1e-3)
+            at_peak = np.abs(signal) >= top
             edges = np.flatnonzero(np.diff(at_peak, prepend=False, append=False))
             runs = edges[1::2] - edges[::2]
             self.flat_samples += int(runs[runs >= _MIN_FLAT_RUN].sum())

@@ -56,7 +56,7 @@ def index_sources(
     """Return the usable sources with their split, and the rejected ones with the reason."""
     inspect = joblib.delayed(inspect_source)
     rows = joblib.Parallel(n_jobs=compute.n_jobs)(
-        inspect(media.path(file), media.root, rules) for file in media.files
+        inspect(media.root, file, rules) for file in media.files
     )
     found = pd.DataFrame(rows)
     accepted = found["accepted"].astype(bool)
