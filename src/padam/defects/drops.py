@@ -43,9 +43,9 @@ class Drops:
     """Interruptions at the same moments on all affected channels.
 
     `zeros` silences, `hold` repeats the last sample. `removal` takes the samples out with a hard
-    cut, so what follows plays early; right before the next interruption a cross-fade of 5 ms leads
-    back into step. Without that the pair would drift apart by seconds and no metric could compare
-    it.
+    cut, so what follows plays early; as long before the next interruption a cross-fade of 5 ms
+    leads back into step, so that this last moment plays twice. Without that the pair would drift
+    apart by seconds and no metric could compare it.
     """
 
     name = "drops"
