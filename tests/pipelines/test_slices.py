@@ -1,19 +1,42 @@
 """Slices of the pipelines on in-memory data whose outcome is known."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
+import soundfile
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
+from padam.datasets.media_folder import MediaFolder
+from padam.datasets.shard_jobs import Compute, fingerprint
+from padam.datasets.shards import ClipShards, ClipShardsDataset
+from padam.defects.clip_ids import clip_ids
+from padam.defects.plan import PlanConfig
 from padam.defects.registry import DEFECT_NAMES
+from padam.defects.workflow import WorkflowConfig
+from padam.models.quality_head import QualityHead
 from padam.models.search import SvmSearchConfig
 from padam.pipelines import defect_classifier, metric_fusion, synthesis
-from padam.pipelines.synthesis.nodes import LabelRules, manifest_row
+from padam.pipelines.defect_classifier.nodes import fit_probes
+from padam.pipelines.metric_fusion.nodes import fuse_quality
+from padam.pipelines.quality_head.nodes import SIDES, represent_clips, train_head
+from padam.pipelines.synthesis.nodes import (
+    LabelRules,
+    collect_manifest,
+    draw_clip_plan,
+    manifest_row,
+    render_shard,
+    summarise_synthesis,
+    synthesise_clips,
+)
 from padam.quality.fusion import FusionWeights
+from padam.training.quality_head import QualityHeadTraining
+from tests.defects.conftest import RATE, music
 
 
 def catalog_run(pipeline: Any, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -141,3 +164,88 @@ def test_hiss_that_is_not_heard_in_band_is_no_label() -> None:
 def test_the_graph_is_grouped_by_pipeline() -> None:
     nodes = synthesis.create_pipeline().nodes
     assert {node.namespace for node in nodes} == {"synthesis"}
+
+
+def test_fusion_refuses_scores_of_another_plan() -> None:
+    scores = pd.DataFrame({"clip_id": ["000000-aaaaaaaa"], "pesq": [3.0]})
+    manifest = labelled(["000000-bbbbbbbb"], [""]).assign(split="train")
+    pipeline = metric_fusion.create_pipeline().only_nodes("metric_fusion.fit_normaliser")
+    with pytest.raises(
+        ValueError, match="'metric_scores' and 'clip_manifest' do not hold the same"
+    ):
+        catalog_run(
+            pipeline,
+            {
+                "metric_scores": scores,
+                "clip_manifest": manifest,
+                "params:metric_fusion.weights": FusionWeights(),
+            },
+        )
+    with pytest.raises(ValueError, match="000000-aaaaaaaa"):
+        fuse_quality(scores, manifest, {}, FusionWeights())
+
+
+def test_stages_two_and_three_refuse_embeddings_of_another_plan(tmp_path: Path) -> None:
+    manifest = labelled(["000000-aaaaaaaa"], [""]).assign(split="train", channel=0)
+    fused = pd.DataFrame({"clip_id": ["000000-aaaaaaaa"], "q_rank": [0.5]})
+    embeddings = {f"000000-bbbbbbbb.{side}": np.zeros((1, 3, 384)) for side in SIDES}
+    with pytest.raises(ValueError, match="'clip_manifest' and 'embeddings' do not hold the same"):
+        train_head(embeddings, fused, manifest, tmp_path, QualityHeadTraining())
+    with pytest.raises(ValueError, match="--load-versions clip_manifest:VERSION,embeddings:VER"):
+        represent_clips(QualityHead(), embeddings, manifest)
+    table, mine = representations(np.random.default_rng(3))
+    others = {name.replace("0", "9"): array for name, array in mine.items()}
+    with pytest.raises(ValueError, match="'clip_representations' and 'embeddings'"):
+        fit_probes(table, others)
+
+
+STEMS = ("dialogue/d.flac", "music/m.flac", "music/gone.flac", "effects/e.flac")
+
+
+@pytest.fixture
+def stems(tmp_path: Path) -> MediaFolder:
+    for number, name in enumerate(STEMS):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, music(8.0, 2, seed=number).T, RATE)
+    return MediaFolder(tmp_path, STEMS)
+
+
+def test_mixes_reach_the_manifest_and_a_missing_layer_costs_its_clip_only(
+    stems: MediaFolder, tmp_path: Path
+) -> None:
+    index = pd.DataFrame(
+        {"source": STEMS, "split": "train", "duration_s": 8.0}
+        | {"kind": [name.split("/")[0] for name in STEMS]}
+    )
+    workflow = WorkflowConfig(source_encode_probability=0.0, transcode_probability=0.0)
+    plan = draw_clip_plan(
+        index[index["source"] != "music/gone.flac"],
+        PlanConfig(clips=12, clip_duration_s=2.0, mix_probability=0.5, seed=3),
+        workflow,
+    )
+    layers = json.loads(plan["layers"][plan["layers"] != "[]"].iloc[0])
+    lost = plan.index[plan["layers"] != "[]"][0]
+    layers[0]["source"] = "music/gone.flac"
+    plan.loc[lost, "layers"] = json.dumps(layers)
+    with pytest.raises(ValueError, match="changed by hand"):
+        synthesise_clips(stems, plan, workflow, Compute())
+    plan["clip_id"] = clip_ids(plan.to_dict(orient="records"), fingerprint(workflow))
+    stems.path("music/gone.flac").unlink()
+
+    rendered = render_shard(tmp_path, plan.to_dict(orient="records"), workflow)
+    (refused,) = rendered.rejected
+    assert refused["clip_id"] == plan.loc[lost, "clip_id"]
+    assert refused["reason"] == "layer music/gone.flac: file not found"
+    path = tmp_path / "clips-000000.tar"
+    ClipShardsDataset.write_shard(path, rendered)
+    manifest, rejected = collect_manifest(ClipShards((path,)), LabelRules())
+    assert manifest["clip_id"].tolist() == plan["clip_id"].drop(lost).tolist()
+    assert rejected.to_dict(orient="records") == [refused]
+    assert set(manifest["channels"]) == {2}
+    planned = plan.set_index("clip_id")["layers"].map(json.loads)
+    for clip, text in zip(manifest["clip_id"], manifest["layers"], strict=True):
+        laid = [{**layer} for layer in json.loads(text)]
+        assert all(np.isfinite(layer.pop("gain_db")) for layer in laid)
+        assert laid == planned[clip]
+    summary, _ = summarise_synthesis(index, rejected, manifest, rejected)
+    assert summary["clips"]["mixes"] == sum(map(bool, planned[manifest["clip_id"]])) > 0
