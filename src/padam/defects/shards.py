@@ -14,7 +14,9 @@ import soundfile
 
 from padam.audio import Audio
 from padam.audio.channels import fit_channels
-from padam.audio.media import MediaError, read_audio
+from padam.audio.container import MediaError, UnreachableError
+from padam.audio.media import read_audio
+from padam.audio.storage import Location, locate, open_binary
 from padam.defects.clip_ids import clip_rng
 from padam.defects.mixing import Layer, load_layers, mix
 from padam.defects.workflow import UnusableSourceError, WorkflowConfig, make_pair
@@ -51,12 +53,13 @@ class ClipPair:
 
 
 def synthesise_clip(
-    root: str | Path, plan_row: Mapping[str, Any], config: WorkflowConfig
+    root: Location, plan_row: Mapping[str, Any], config: WorkflowConfig
 ) -> ClipPair:
     """Read the planned excerpt, lay the planned layers over it, and run the workflow on the sum.
 
     Samples lie on the grid of 24 bits, so that a pair read back from a shard equals this one.
-    Raises ClipRejectedError where a file or the audio allow no clip.
+    Raises ClipRejectedError where a file or the audio allow no clip, and UnreachableError where a
+    storage fails: that is no property of the clip.
     """
     clip_id, source = str(plan_row["clip_id"]), str(plan_row["source"])
     start_s, duration_s = float(plan_row["start_s"]), float(plan_row["duration_s"])
@@ -67,6 +70,8 @@ def synthesise_clip(
         params, reference, degraded = make_pair(
             clip_rng(int(plan_row["seed"]), source, start_s), audio, config.sample_rate, config
         )
+    except UnreachableError:
+        raise
     except MediaError as error:
         raise ClipRejectedError(clip_id, source, error.reason) from error
     except (UnusableSourceError, ValueError) as error:
@@ -111,10 +116,10 @@ def write_shard(path: str | Path, pairs: Iterable[ClipPair]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def read_shard(path: str | Path) -> Iterator[ClipPair]:
+def read_shard(path: Location) -> Iterator[ClipPair]:
     """Clip pairs of a shard, one at a time. Raises ValueError for a shard that is damaged."""
     try:
-        with tarfile.open(path, "r|") as tar:
+        with open_binary(path) as file, tarfile.open(fileobj=file, mode="r|") as tar:
             parts: dict[str, bytes] = {}
             for member in tar:
                 stream = tar.extractfile(member)
@@ -138,7 +143,7 @@ def _pair(clip_id: str, parts: Mapping[str, bytes]) -> ClipPair:
 
 
 def _excerpt(
-    root: str | Path,
+    root: Location,
     source: str,
     start_s: float,
     duration_s: float,
@@ -147,7 +152,7 @@ def _excerpt(
 ) -> Audio:
     rate = config.sample_rate
     audio = read_audio(
-        Path(root) / source, start_s, duration_s, sample_rate=rate, channels=channels
+        locate(root, source), start_s, duration_s, sample_rate=rate, channels=channels
     )
     if len(audio) > _MAX_CHANNELS:
         raise ValueError(
@@ -157,7 +162,7 @@ def _excerpt(
 
 
 def _lay_over(
-    root: str | Path,
+    root: Location,
     main: Audio,
     layers: Sequence[Layer],
     duration_s: float,
@@ -172,6 +177,8 @@ def _lay_over(
     for layer in layers:
         try:
             audio = _excerpt(root, layer.source, layer.start_s, duration_s, config, channels)
+        except UnreachableError:
+            raise
         except (MediaError, ValueError) as error:
             reason = error.reason if isinstance(error, MediaError) else error
             raise ValueError(f"layer {layer.source}: {reason}") from error

@@ -10,7 +10,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from padam.audio import Audio
 from padam.audio.levels import apply_gain_db, peak_db
 from padam.audio.media import read_audio
+from padam.audio.storage import Location, locate
 from padam.defects.encoding import draw_codec, draw_transcode, encode, transcode
 from padam.defects.interval import within
 from padam.defects.registry import DEFECT_NAMES, DEFECTS
@@ -101,7 +101,7 @@ class Title:
 
 
 def assemble_titles(
-    root: str | Path,
+    root: Location,
     sources: pd.DataFrame,
     config: TitlesConfig,
     workflow: WorkflowConfig | None = None,
@@ -155,7 +155,7 @@ def plan_titles(sources: pd.DataFrame, config: TitlesConfig) -> list[TitlePlan]:
 
 
 def render_title(
-    root: str | Path, plan: TitlePlan, config: TitlesConfig, workflow: WorkflowConfig
+    root: Location, plan: TitlePlan, config: TitlesConfig, workflow: WorkflowConfig
 ) -> tuple[Title, Audio]:
     """The title, and its audio as it was before defects and codecs, at the same gain."""
     rate = workflow.sample_rate
@@ -163,7 +163,7 @@ def render_title(
     clean = _join(
         [
             read_audio(
-                Path(root) / part.source,
+                locate(root, part.source),
                 part.start_s,
                 part.duration_s,
                 sample_rate=rate,

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from padam.audio.storage import Location, identity
 from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder, AudioEncoderSize
 from padam.models.losses import info_nce
 from padam.models.video_encoder import VIDEO_ENCODER_SIZES, VideoEncoder, VideoEncoderSize
@@ -130,8 +131,8 @@ class AudioVisualModule(pl.LightningModule):
 
 
 def train_audio_visual(
-    films: Sequence[Path],
-    validation: Sequence[Path],
+    films: Sequence[Location],
+    validation: Sequence[Location],
     config: AudioVisualConfig,
     checkpoint_dir: Path,
     callbacks: Sequence[pl.Callback] = (),
@@ -223,5 +224,4 @@ def _require_clips(films: Sequence[Film], config: AudioVisualConfig) -> None:
 
 
 def _identity(film: Film) -> list[Any]:
-    stat = film.path.stat()
-    return [film.path.name, stat.st_size, film.frame_count]
+    return [PurePath(film.path).name, identity(film.path), film.frame_count]

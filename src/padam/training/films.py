@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import torch
 
 from padam.audio import Audio
 from padam.audio.media import MediaError, probe, read_audio, read_video
+from padam.audio.storage import Location
 from padam.training.fitting import Batch
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Film:
     `frames` is None for a film whose pictures are read from the file clip by clip.
     """
 
-    path: Path
+    path: Location
     audio: Audio
     frames: Frames | None
     frame_count: int
@@ -61,7 +61,9 @@ class ClipPlace:
     first_frame: int
 
 
-def open_film(path: Path, frame_size: tuple[int, int], clip_frames: int, cache_bytes: int) -> Film:
+def open_film(
+    path: Location, frame_size: tuple[int, int], clip_frames: int, cache_bytes: int
+) -> Film:
     """Read a film, its frames too if they take at most `cache_bytes`.
 
     Raises:
@@ -92,11 +94,11 @@ def open_film(path: Path, frame_size: tuple[int, int], clip_frames: int, cache_b
             path,
             f"{count / FPS:.1f} s of sound and picture, a clip needs {clip_frames / FPS:.1f} s",
         )
-    return Film(Path(path), audio, frames, count, frame_size)
+    return Film(path, audio, frames, count, frame_size)
 
 
 def open_films(
-    paths: Sequence[Path], frame_size: tuple[int, int], clip_frames: int, cache_gb: float
+    paths: Sequence[Location], frame_size: tuple[int, int], clip_frames: int, cache_gb: float
 ) -> tuple[list[Film], dict[str, str]]:
     """Read films within a budget of memory; return them, and path → reason for the unusable ones.
 
