@@ -114,6 +114,7 @@ def test_clips_come_back_sample_by_sample_with_what_was_rejected(tmp_path: Path)
     np.testing.assert_array_equal(pairs[1].degraded, clip("000003").degraded)
     assert [row["clip_id"] for row in loaded.metadata()] == ["000001", "000003"]
     assert loaded.rejected() == [refused]
+    assert [pair.clip_id for pair in loaded.select(["000003", "000009"])] == ["000003"]
     assert loaded.fingerprint() == target.load().fingerprint()
 
 

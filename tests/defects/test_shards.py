@@ -45,6 +45,19 @@ def test_a_shard_gives_back_exactly_what_was_written(pairs, tmp_path):
         assert before.metadata == after.metadata
 
 
+def test_named_clips_are_read_without_the_others(pairs, tmp_path):
+    path = tmp_path / "000.tar"
+    write_shard(path, pairs)
+    with tarfile.open(path) as tar:
+        audio = next(m for m in tar if m.name == "000000.reference.flac")
+    with path.open("r+b") as file:
+        file.seek(audio.offset_data)
+        file.write(b"not audio")
+    assert [p.clip_id for p in read_shard(path, only={"000003", "000001"})] == ["000001", "000003"]
+    with pytest.raises(ValueError, match="damaged shard"):
+        list(read_shard(path, only={"000000"}))
+
+
 def test_the_same_seed_gives_the_same_bytes_in_any_order_of_work(media_root, pairs, tmp_path):
     write_shard(tmp_path / "a.tar", pairs)
     again = {

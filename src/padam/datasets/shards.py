@@ -4,7 +4,7 @@ import json
 import os
 import tarfile
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,16 @@ class ClipShards:
     def __iter__(self) -> Iterator[ClipPair]:
         for path in self.paths:
             yield from read_shard(path)
+
+    def select(self, clip_ids: Collection[str]) -> Iterator[ClipPair]:
+        """The named clips that are there, in the order of the shards; no other is read."""
+        missing = set(clip_ids)
+        for path in self.paths:
+            if not missing:
+                return
+            for pair in read_shard(path, only=missing):
+                yield pair
+                missing.discard(pair.clip_id)
 
     def metadata(self) -> Iterator[dict[str, Any]]:
         """What is known of each clip, without decoding its audio."""

@@ -4,10 +4,10 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
@@ -107,8 +107,8 @@ def write_shard(path: str | Path, pairs: Iterable[ClipPair]) -> None:
     try:
         with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
             for pair in pairs:
-                _add(tar, f"{pair.clip_id}.reference.flac", _flac(pair.reference, pair.sample_rate))
-                _add(tar, f"{pair.clip_id}.degraded.flac", _flac(pair.degraded, pair.sample_rate))
+                for side, audio in (("reference", pair.reference), ("degraded", pair.degraded)):
+                    _add(tar, f"{pair.clip_id}.{side}.flac", flac_bytes(audio, pair.sample_rate))
                 text = json.dumps(pair.metadata, sort_keys=True, indent=1)
                 _add(tar, f"{pair.clip_id}.json", text.encode())
         partial.replace(path)
@@ -116,14 +116,20 @@ def write_shard(path: str | Path, pairs: Iterable[ClipPair]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def read_shard(path: Location) -> Iterator[ClipPair]:
-    """Clip pairs of a shard, one at a time. Raises ValueError for a shard that is damaged."""
+def read_shard(path: Location, only: Collection[str] | None = None) -> Iterator[ClipPair]:
+    """Clip pairs of a shard, one at a time; `only` those named, without reading the others' audio.
+
+    Raises ValueError for a shard that is damaged.
+    """
+    mode: Literal["r|", "r:"] = "r|" if only is None else "r:"
     try:
-        with open_binary(path) as file, tarfile.open(fileobj=file, mode="r|") as tar:
+        with open_binary(path) as file, tarfile.open(fileobj=file, mode=mode) as tar:
             parts: dict[str, bytes] = {}
             for member in tar:
-                stream = tar.extractfile(member)
                 clip_id, _, part = member.name.partition(".")
+                if only is not None and clip_id not in only:
+                    continue
+                stream = tar.extractfile(member)
                 parts[part] = stream.read() if stream else b""
                 if part == "json":
                     yield _pair(clip_id, parts)
@@ -134,6 +140,21 @@ def read_shard(path: Location) -> Iterator[ClipPair]:
         ) from error
     if parts:
         raise ValueError(f"{path}: damaged shard (ends inside a clip); delete it and run again")
+
+
+def flac_bytes(audio: Audio, sample_rate: int) -> bytes:
+    """A FLAC file of 24 bits; a pair's audio comes back from it bit by bit."""
+    buffer = io.BytesIO()
+    # libsndfile takes the upper 24 of 32 bits; its float path would scale by 2^23 - 1
+    soundfile.write(
+        buffer,
+        _integers(audio).T << 8,
+        sample_rate,
+        format="FLAC",
+        subtype="PCM_24",
+        compression_level=_FLAC_LEVEL,
+    )
+    return buffer.getvalue()
 
 
 def _pair(clip_id: str, parts: Mapping[str, bytes]) -> ClipPair:
@@ -208,20 +229,6 @@ def _integers(audio: Audio) -> np.ndarray[Any, np.dtype[np.int32]]:
 
 def _on_grid(audio: Audio) -> Audio:
     return _integers(audio).astype(np.float32) / np.float32(_FULL_SCALE)
-
-
-def _flac(audio: Audio, sample_rate: int) -> bytes:
-    buffer = io.BytesIO()
-    # libsndfile takes the upper 24 of 32 bits; its float path would scale by 2^23 - 1
-    soundfile.write(
-        buffer,
-        _integers(audio).T << 8,
-        sample_rate,
-        format="FLAC",
-        subtype="PCM_24",
-        compression_level=_FLAC_LEVEL,
-    )
-    return buffer.getvalue()
 
 
 def _decode(data: bytes) -> tuple[Audio, int]:
