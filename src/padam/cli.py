@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import click
@@ -19,6 +19,7 @@ from rich.table import Table
 
 from padam import __version__
 from padam.audio.media import MediaError
+from padam.audio.storage import Location
 from padam.datasets.media_folder import MediaFolderDataset
 from padam.detection.padam_model import PadamModel, PadamModelError
 from padam.detection.reports.folder import write_reports
@@ -82,7 +83,7 @@ cli.add_command(
 
 
 @cli.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--model",
@@ -92,13 +93,15 @@ cli.add_command(
 @click.option("--threshold", type=click.FloatRange(0.0, 1.0), help="Default: the model's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def scan(
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     out: Path,
     model: Path | None,
     threshold: float | None,
     as_json: bool,
 ) -> None:
     """Scan media FILES (or folders of them) for audio defects and write reports under --out.
+
+    A file is a path or a URL that fsspec opens, such as s3://bucket/film.mkv.
 
     Exit status: 0 all clean, 1 defects found, 2 a file could not be scanned.
     """
@@ -120,7 +123,7 @@ def scan(
         disable=as_json,
     ) as bar:
         for name, title in titles.items():
-            task = bar.add_task(title.name, total=None)
+            task = bar.add_task(PurePath(title).name, total=None)
 
             def show(done_s: float, total_s: float, task: TaskID = task) -> None:
                 bar.update(task, completed=done_s, total=total_s)
@@ -143,18 +146,18 @@ def scan(
     sys.exit(exit_status(documents, unreadable))
 
 
-def media_files(paths: Iterable[Path]) -> dict[str, Path]:
-    """Return the media files at or below ``paths`` by the name of their report folder.
+def media_files(paths: Iterable[str | Path]) -> dict[str, Location]:
+    """Return the media files at or below paths or URLs by the name of their report folder.
 
     The name is the file's own below its folder; a second file of that name gets a number.
     """
-    named: dict[str, Path] = {}
+    named: dict[str, Location] = {}
     for path in paths:
         found = MediaFolderDataset(filepath=str(path)).load()
         for file in found.files:
-            name, number = file, 2
+            name, number = found.name(file), 2
             while name in named:
-                name, number = f"{file}-{number}", number + 1
+                name, number = f"{found.name(file)}-{number}", number + 1
             named[name] = found.path(file)
     return named
 

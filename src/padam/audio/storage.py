@@ -97,18 +97,32 @@ def open_binary(location: Location) -> BinaryIO:
     return cast(BinaryIO, _RemoteFile(str(location), file))
 
 
+def is_file(location: Location) -> bool:
+    """Whether there is a file. Raises StorageError where the storage does not say."""
+    if not is_url(location):
+        return Path(location).is_file()
+    try:
+        return bool(_info(location)["type"] == "file")
+    except FileNotFoundError:
+        return False
+
+
 def identity(location: Location) -> str:
     """Size, and time of change or checksum, as the storage tells them; "missing" without a file."""
     try:
         if not is_url(location):
             stat = Path(location).stat()
             return f"{stat.st_size}:{stat.st_mtime_ns}"
-        with storage_errors(location):
-            files, path = filesystem(location)
-            info: dict[str, Any] = files.info(path)
+        info = _info(location)
     except FileNotFoundError:
         return "missing"
     return ":".join(str(info[key]) for key in ("size", *_IDENTITY) if info.get(key) is not None)
+
+
+def _info(url: Location) -> dict[str, Any]:
+    with storage_errors(url):
+        files, path = filesystem(url)
+        return dict(files.info(path))
 
 
 class _RemoteFile(io.RawIOBase):

@@ -24,7 +24,7 @@ def detect(
     unreadable: dict[str, str] = {}
     for file in media.files:
         try:
-            documents[file] = scan_title(media.path(file), scorer, config)
+            documents[media.name(file)] = scan_title(media.path(file), scorer, config)
         except MediaError as error:
             logger.warning("%s could not be scanned: %s", file, error.reason)
             unreadable[file] = error.reason

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from padam.audio.media import stream_audio
+from padam.audio.storage import Location
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.titles import TitleFolder
@@ -56,7 +56,7 @@ def build_titles(
 
 
 def build_title(
-    root: Path, plan: TitlePlan, config: TitlesConfig, workflow: WorkflowConfig
+    root: Location, plan: TitlePlan, config: TitlesConfig, workflow: WorkflowConfig
 ) -> Title:
     """Render one title; where its excerpts allow no audible defect, other places are drawn."""
     for attempt in range(DRAWS):
@@ -115,7 +115,7 @@ def score_titles(
     return ShardJobs(work, jobs, compute, label="titles scored")
 
 
-def score_title(path: Path, title: str, split: str, model: PadamModel) -> pd.DataFrame:
+def score_title(path: Location, title: str, split: str, model: PadamModel) -> pd.DataFrame:
     """Score one title with PADAM, its ablations and DNSMOS; the worst channel counts."""
     scorers: list[Scorer] = [PadamAblations(model), DnsmosScorer()]
     tables = []

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -11,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from padam.audio.storage import Location
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import ClipShards, RenderedShard
@@ -95,7 +95,9 @@ def synthesise_clips(
     return ShardJobs(fingerprint=work, jobs=jobs, compute=compute, label="synthesis")
 
 
-def render_shard(root: Path, rows: list[dict[str, Any]], workflow: WorkflowConfig) -> RenderedShard:
+def render_shard(
+    root: Location, rows: list[dict[str, Any]], workflow: WorkflowConfig
+) -> RenderedShard:
     """Render the clips of one shard; one that cannot be made is recorded with its reason."""
     rendered = RenderedShard()
     for row in rows:
