@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from padam.audio import Audio
 from padam.audio.channels import remix
 from padam.audio.filters import lowpass
+from padam.audio.frames import frame_samples
 from padam.audio.packets import (
     PacketFilter,
     filter_span,
@@ -334,14 +335,11 @@ def _decode(
             position += frame.samples
             if count > 0:
                 place = slice(start, start + count)
-                decoded[:, place] = _samples(frame, stream.channels)[:, skipped : skipped + count]
+                # a damaged header can announce another channel count, too
+                block = remix(frame_samples(frame), stream.channels)
+                decoded[:, place] = block[:, skipped : skipped + count]
                 present[place] = True
     return _limit(decoded), present
-
-
-def _samples(frame: av.AudioFrame, channels: int) -> Audio:
-    """Samples of a decoded frame; a damaged header can announce another channel count."""
-    return remix(frame.to_ndarray().astype(np.float32, copy=False), channels)
 
 
 def _stretch(decoded: Audio, present: npt.NDArray[np.bool_]) -> Audio:

@@ -6,7 +6,6 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
@@ -19,13 +18,13 @@ from padam.audio.container import (
     packets_of,
     time_zero_s,
 )
+from padam.audio.frames import frame_samples
 from padam.audio.resampling import resample
 
 _GAP_S = 0.1  # smaller steps of the timestamps are jitter
 _PREROLL_S = 0.2  # overlap and bit reservoir of lossy codecs settle after a seek
 _BLOCK_S = 0.5  # frames of 20 ms are handed out by the dozen
 _COARSE_TICK_S = 1e-3
-_MAX_PLANES = 7
 
 
 class Timeline:
@@ -133,7 +132,7 @@ class Timeline:
 
     def _fit(self, frame: AudioFrame) -> Audio:
         """Samples of a frame as float32 at the timeline's rate and channel count."""
-        block = _samples(frame)
+        block = frame_samples(frame)
         if block.shape[0] != self.channels:
             if self.channels in (1, 2):
                 block = remix(block, self.channels, [c.name for c in frame.layout.channels])
@@ -195,18 +194,3 @@ def _last_sample(container: InputContainer, rate: int) -> int:
     if not container.duration:
         return 2**62
     return round((container.duration / av.time_base + 1) * rate)
-
-
-def _samples(frame: AudioFrame) -> Audio:
-    """Samples (channels, n) of a frame in any of FFmpeg's formats, as float32."""
-    if frame.format.is_planar and frame.layout.nb_channels > _MAX_PLANES:
-        # PyAV 18 looks for a null pointer after the planes; there is none after 8, and it crashes
-        (frame,) = AudioResampler(format=frame.format.packed.name).resample(frame)
-    array = frame.to_ndarray()
-    if not frame.format.is_planar:
-        array = array.reshape(-1, frame.layout.nb_channels).T
-    if array.dtype == np.uint8:
-        return ((array.astype(np.float32) - 128) / 128).astype(np.float32)
-    if np.issubdtype(array.dtype, np.integer):
-        return (array / float(2 ** (8 * array.dtype.itemsize - 1))).astype(np.float32)
-    return array.astype(np.float32, copy=False)

@@ -1,0 +1,31 @@
+"""Decoded frames as arrays."""
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+
+from padam.audio import Audio
+
+_MAX_PLANES = 7
+
+
+def frame_samples(frame: AudioFrame) -> Audio:
+    """Samples (channels, n) of a frame in any of FFmpeg's formats, as float32 in its full scale."""
+    channels, planar = frame.layout.nb_channels, frame.format.is_planar
+    if frame.format.name == "fltp" and channels <= _MAX_PLANES:
+        # what nearly all decoders give; to_ndarray takes five times as long
+        result = np.empty((channels, frame.samples), dtype=np.float32)
+        for row, plane in zip(result, frame.planes, strict=True):
+            row[:] = np.frombuffer(memoryview(plane), np.float32, frame.samples)
+        return result
+    if planar and channels > _MAX_PLANES:
+        # PyAV 18 looks for a null pointer after the planes; there is none after 8, and it crashes
+        (frame,) = AudioResampler(format=frame.format.packed.name).resample(frame)
+    array = frame.to_ndarray()
+    if not frame.format.is_planar:
+        array = array.reshape(-1, channels).T
+    if array.dtype == np.uint8:
+        return ((array.astype(np.float32) - 128) / 128).astype(np.float32)
+    if np.issubdtype(array.dtype, np.integer):
+        return (array / float(2 ** (8 * array.dtype.itemsize - 1))).astype(np.float32)
+    return array.astype(np.float32, copy=False)
