@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from padam.audio.levels import peak_db, snr_db
+from padam.defects.quantization import Quantization
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.workflow import (
     ClipParams,
@@ -108,6 +109,29 @@ def test_outside_interval_and_channels_the_pair_is_identical(short):
         hiss = params.defects[0]
         inside[list(hiss.channels), hiss.interval.slice(RATE, short.shape[1])] = True
         assert np.array_equal(reference[~inside], degraded[~inside])
+
+
+def test_a_quantizer_is_not_given_what_it_would_clip(short, monkeypatch):
+    given = []
+    quantize = Quantization.apply
+    monkeypatch.setattr(
+        Quantization,
+        "apply",
+        lambda self, audio, *rest: given.append(peak_db(audio)) or quantize(self, audio, *rest),
+    )
+    config = only(
+        "hiss",
+        defects=("hiss", "quantization"),
+        single_probability=0.0,
+        several_probability=1.0,
+        several_count=(2, 2),
+        ranges={"hiss": {"snr_db": [0, 0]}},
+        placement={"whole_probability": 1, "all_channels_probability": 1},
+        peak_db=(-1, -1),
+    )
+    params, reference, degraded = make_pair(np.random.default_rng(0), short, RATE, config)
+    assert max(given) <= -0.99
+    assert np.array_equal(render_clip(short, RATE, params)[1], degraded)
 
 
 def test_the_snr_survives_the_scaling_to_full_scale(short):

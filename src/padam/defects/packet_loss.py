@@ -78,7 +78,6 @@ class PacketLoss:
     ) -> PacketLossParams:
         """Draw a loss (PADAM §3.1.1) in a stream of `codec`, or of one drawn here."""
         interval, channels = draw_placement(rng, audio, sample_rate, placement, sustained=False)
-        drawn_codec = draw_codec(rng, CodecRanges())
         amount = int(rng.integers(*ranges.amount, endpoint=True))
         dropamount = int(rng.integers(*ranges.dropamount, endpoint=True))
         drops = rng.random() < ranges.dropamount_probability
@@ -87,7 +86,7 @@ class PacketLoss:
         return PacketLossParams(
             interval=interval,
             channels=channels,
-            codec=codec or drawn_codec,
+            codec=codec or draw_codec(rng, CodecRanges()),
             amount=amount,
             dropamount=dropamount if drops else None,
             packet_drop_share=share if loses else 0.0,

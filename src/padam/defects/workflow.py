@@ -103,7 +103,7 @@ def render_clip(audio: Audio, sample_rate: int, params: ClipParams) -> tuple[Aud
     for defect in params.defects:
         if DEFECTS[defect.defect].stage == "source":
             degraded = DEFECTS[defect.defect].apply(degraded, sample_rate, defect)
-    reference, degraded = _within_full_scale(reference, degraded)
+            reference, degraded = _within_full_scale(reference, degraded)
     lost = next((d for d in params.defects if DEFECTS[d.defect].stage == "encode"), None)
     if lost is not None:
         degraded = DEFECTS[lost.defect].apply(degraded, sample_rate, lost)
@@ -157,7 +157,8 @@ def make_pair(
                 config,
             )
             drawn.append(params)
-    reference, degraded = _within_full_scale(reference, degraded)
+            # at once: a quantizer after a hum that passes full scale would clip it
+            reference, degraded = _within_full_scale(reference, degraded)
     if encoded is not None:
         streams = encode_streams(degraded, sample_rate, encoded)
         source, degraded = degraded, decode_streams(streams)
