@@ -22,7 +22,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LOCAL = ("file://", "local://")
 # Pictures and sound lie apart in a film: reading jumps to and fro, and a cache of one place would
 # be filled anew with every packet.
-_CACHE = {"block_size": 2**22, "cache_type": "blockcache", "cache_options": {"maxblocks": 8}}
+_CACHE = {"cache_type": "blockcache", "cache_options": {"maxblocks": 8}}
+_BLOCK_BYTES = 2**22
 # what the storages call a file's checksum or its time of change
 _IDENTITY = ("ETag", "etag", "md5Hash", "checksum", "mtime", "LastModified", "updated", "created")
 
@@ -87,14 +88,26 @@ def storage_errors(url: Location) -> Iterator[None]:
         raise StorageError(str(url), f"cannot be reached ({_reason(error)})") from error
 
 
-def open_binary(location: Location) -> BinaryIO:
-    """Open for reading. Raises FileNotFoundError, OSError, and StorageError for a URL."""
+def open_binary(location: Location, block_bytes: int = _BLOCK_BYTES) -> BinaryIO:
+    """Open for reading; a URL is fetched in blocks, the latest of which are kept.
+
+    Raises FileNotFoundError, OSError, and StorageError for a URL.
+    """
     if not is_url(location):
         return Path(location).open("rb")
     with storage_errors(location):
         files, path = filesystem(location)
-        file = files.open(path, "rb", **_CACHE)
+        file = files.open(path, "rb", block_size=block_bytes, **_CACHE)
     return cast(BinaryIO, _RemoteFile(str(location), file))
+
+
+def read_bytes(location: Location) -> bytes:
+    """Return the whole content of a file. Raises as `open_binary` does."""
+    if not is_url(location):
+        return Path(location).read_bytes()
+    with storage_errors(location):
+        files, path = filesystem(location)
+        return bytes(files.cat_file(path))
 
 
 def is_file(location: Location) -> bool:

@@ -21,6 +21,9 @@ import joblib
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from tqdm import tqdm
 
+from padam.audio.storage import Location, identity, is_url
+from padam.datasets.folders import folders_at
+
 logger = logging.getLogger(__name__)
 LOG_EVERY_S = 60.0
 
@@ -68,26 +71,36 @@ def fingerprint(*parts: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def fingerprint_files(paths: Iterable[Path]) -> str:
-    """Return a short hash of the files' content, read a piece at a time."""
+def fingerprint_files(paths: Iterable[Location]) -> str:
+    """Return a short hash of the files' content, read a piece at a time.
+
+    Of a file on an object store it is the size and the checksum that the store tells.
+    """
     digests = []
     for path in paths:
-        with path.open("rb") as file:
+        if is_url(path):
+            digests.append(identity(path).encode())
+            continue
+        with Path(path).open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").digest())
     return fingerprint(*digests)
 
 
-def run_jobs(work: ShardJobs, folder: Path, suffix: str, write: Callable[[Path, Any], None]) -> int:
+def run_jobs(
+    work: ShardJobs, folder: Location, suffix: str, write: Callable[[Path, Any], None]
+) -> int:
     """Compute the shards that ``folder`` lacks; return how many were computed.
 
-    ``write`` must write atomically: a shard that exists is taken as whole.
+    ``write`` writes a shard into a scratch folder, from which it appears in ``folder`` whole, with
+    what ``write`` put beside it.
     """
-    missing = [name for name in work.jobs if not (folder / f"{name}{suffix}").exists()]
+    there = folders_at(folder).names(folder)
+    missing = [name for name in work.jobs if f"{name}{suffix}" not in there]
     done_before = len(work.jobs) - len(missing)
     if done_before:
         logger.info("%s: %d of %d were there already", work.label, done_before, len(work.jobs))
     tasks = (
-        joblib.delayed(_compute_shard)(work.jobs[name], folder / f"{name}{suffix}", write)
+        joblib.delayed(_compute_shard)(work.jobs[name], folder, f"{name}{suffix}", write)
         for name in missing
     )
     with _backend(work.compute):
@@ -100,8 +113,12 @@ def run_jobs(work: ShardJobs, folder: Path, suffix: str, write: Callable[[Path, 
     return len(missing)
 
 
-def _compute_shard(job: Callable[[], Any], path: Path, write: Callable[[Path, Any], None]) -> None:
-    write(path, job())
+def _compute_shard(
+    job: Callable[[], Any], folder: Location, name: str, write: Callable[[Path, Any], None]
+) -> None:
+    content = job()
+    with folders_at(folder).delivery(folder, last=name) as scratch:
+        write(scratch / name, content)
 
 
 @contextmanager

@@ -1,30 +1,34 @@
 """Versioned folders of shards: clip pairs, tables and arrays, written a shard at a time."""
 
+import io
 import json
-import os
 import tarfile
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save_file
 
+from padam.audio.storage import Location, locate, open_binary, read_bytes
 from padam.datasets.shard_jobs import ShardJobs, fingerprint_files, run_jobs
 from padam.datasets.versioned_folder import VersionedFolderDataset
 from padam.defects.shards import ClipPair, read_shard, write_shard
 
 REJECTED_SUFFIX = ".rejected.json"
+REQUESTS_AT_ONCE = 16
+JSON_BLOCK_BYTES = 2**16
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 class ShardFolderDataset(VersionedFolderDataset[ShardJobs, Any]):
-    """A folder whose shards are computed while it is saved.
+    """A folder whose shards are computed while it is saved, and read where they lie.
 
     Unfinished shards wait in a staging folder named after the work's fingerprint; the next run
     of the same work takes them up, and the version appears when the last shard is there.
@@ -35,22 +39,30 @@ class ShardFolderDataset(VersionedFolderDataset[ShardJobs, Any]):
     @staticmethod
     @abstractmethod
     def write_shard(path: Path, content: Any) -> None:
-        """Write one shard, atomically."""
+        """Write one shard; what lies beside it in its folder goes with it."""
 
     def save(self, data: ShardJobs) -> None:
         """Compute what is missing of ``data``, then publish the version."""
-        staging = self.staging_root / data.fingerprint
-        staging.mkdir(parents=True, exist_ok=True)
+        staging = self.staging(data.fingerprint)
         self.write_folder(staging, data)
         self.publish(staging)
 
-    def write_folder(self, folder: Path, data: ShardJobs) -> None:
+    def load(self) -> Any:
+        """Return the requested version, the latest where none was named."""
+        return self.read_folder(self.load_location())
+
+    def write_folder(self, folder: Location, data: ShardJobs) -> None:
         """Compute the shards of ``data`` that ``folder`` lacks."""
         run_jobs(data, folder, self.suffix, self.write_shard)
 
-    def shard_paths(self, folder: Path) -> tuple[Path, ...]:
-        """Shards of a version in their order."""
-        return tuple(sorted(folder.glob(f"*{self.suffix}")))
+    @abstractmethod
+    def read_folder(self, folder: Location) -> Any:
+        """Return the shards, or a view on them."""
+
+    def files(self, folder: Location, suffix: str | None = None) -> tuple[Location, ...]:
+        """Files of a version that end in ``suffix``, in their order; the shards by default."""
+        names = sorted(self._folders.names(folder))
+        return tuple(locate(folder, name) for name in names if name.endswith(suffix or self.suffix))
 
 
 @dataclass
@@ -63,9 +75,15 @@ class RenderedShard:
 
 @dataclass(frozen=True)
 class ClipShards:
-    """Clip pairs on disk, read one at a time."""
+    """Clip pairs on any storage, read one at a time."""
 
-    paths: tuple[Path, ...]
+    paths: tuple[Location, ...]
+    rejections: tuple[Location, ...] = ()
+
+    @property
+    def by_name(self) -> dict[str, Location]:
+        """The shards by their name without suffix."""
+        return {PurePosixPath(path).stem: path for path in self.paths}
 
     def __iter__(self) -> Iterator[ClipPair]:
         for path in self.paths:
@@ -83,16 +101,15 @@ class ClipShards:
 
     def metadata(self) -> Iterator[dict[str, Any]]:
         """What is known of each clip, without decoding its audio."""
-        for path in self.paths:
-            with tarfile.open(path) as tar:
-                for member in tar:
-                    if member.name.endswith(".json") and (file := tar.extractfile(member)):
-                        yield json.load(file)
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
+            for found in threads.map(read_metadata, self.paths):
+                yield from found
 
     def rejected(self) -> list[dict[str, str]]:
         """Clips that could not be made: ``clip_id``, ``source``, ``reason``."""
-        files = (path.with_suffix(REJECTED_SUFFIX) for path in self.paths)
-        return [row for file in files if file.exists() for row in json.loads(file.read_text())]
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
+            texts = threads.map(read_bytes, self.rejections)
+            return [row for text in texts for row in json.loads(text)]
 
     def fingerprint(self) -> str:
         """Hash of the shards' content."""
@@ -106,14 +123,14 @@ class ClipShardsDataset(ShardFolderDataset):
 
     @staticmethod
     def write_shard(path: Path, content: Any) -> None:
-        """Write a ``RenderedShard``: first what was rejected, then the tar that makes it whole."""
+        """Write a ``RenderedShard``: the tar, and what was rejected beside it."""
         if content.rejected:
             path.with_suffix(REJECTED_SUFFIX).write_text(json.dumps(content.rejected, indent=1))
         write_shard(path, content.pairs)
 
-    def read_folder(self, folder: Path) -> ClipShards:
+    def read_folder(self, folder: Location) -> ClipShards:
         """Return the shards, unread."""
-        return ClipShards(self.shard_paths(folder))
+        return ClipShards(self.files(folder), self.files(folder, REJECTED_SUFFIX))
 
 
 class TableShardsDataset(ShardFolderDataset):
@@ -124,13 +141,11 @@ class TableShardsDataset(ShardFolderDataset):
     @staticmethod
     def write_shard(path: Path, content: Any) -> None:
         """Write the table of one shard."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        pd.DataFrame(content).to_parquet(temporary, index=False)
-        temporary.rename(path)
+        pd.DataFrame(content).to_parquet(path, index=False)
 
-    def read_folder(self, folder: Path) -> pd.DataFrame:
+    def read_folder(self, folder: Location) -> pd.DataFrame:
         """Return all shards as one table."""
-        tables = [pd.read_parquet(path) for path in self.shard_paths(folder)]
+        tables = [pd.read_parquet(io.BytesIO(read_bytes(path))) for path in self.files(folder)]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
@@ -142,18 +157,18 @@ class ArrayShardsDataset(ShardFolderDataset):
     @staticmethod
     def write_shard(path: Path, content: Any) -> None:
         """Write the arrays of one shard."""
-        save_arrays(path, content)
+        save_file({name: np.ascontiguousarray(array) for name, array in content.items()}, path)
 
-    def read_folder(self, folder: Path) -> Arrays:
+    def read_folder(self, folder: Location) -> Arrays:
         """Return the arrays of all shards."""
         arrays: Arrays = {}
-        for path in self.shard_paths(folder):
-            arrays.update(load_file(path))
+        for path in self.files(folder):
+            arrays.update(load(read_bytes(path)))
         return arrays
 
 
-def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write named arrays to a safetensors file under a temporary name, then rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
-    temporary.rename(path)
+def read_metadata(path: Location) -> list[dict[str, Any]]:
+    """Return the JSON of each clip of a shard; of a remote one little more is fetched."""
+    with open_binary(path, block_bytes=JSON_BLOCK_BYTES) as file, tarfile.open(fileobj=file) as tar:
+        parts = (tar.extractfile(member) for member in tar if member.name.endswith(".json"))
+        return [json.load(part) for part in parts if part]

@@ -4,6 +4,7 @@
 without a row is clean), the audio files, and beside each the JSON of what it was made of.
 """
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from padam.audio.media import write_flac
+from padam.audio.storage import Location, locate, read_bytes
 from padam.datasets.shard_jobs import ShardJobs, fingerprint, fingerprint_files
 from padam.datasets.shards import ShardFolderDataset
 from padam.detection.matching import LABEL_COLUMNS
@@ -22,15 +24,15 @@ TITLE_COLUMNS = ["title", "split", "file", "duration_s"]
 
 @dataclass(frozen=True)
 class TitleFolder:
-    """Titles on disk: one row each in ``titles``, known defects in ``labels``."""
+    """Titles on any storage: one row each in ``titles``, known defects in ``labels``."""
 
-    root: Path
+    root: Location
     titles: pd.DataFrame
     labels: pd.DataFrame
 
-    def path(self, file: str) -> Path:
+    def path(self, file: str) -> Location:
         """Where the audio of a title lies."""
-        return self.root / file
+        return locate(self.root, file)
 
     def fingerprint(self) -> str:
         """Hash of the audio and the labels."""
@@ -45,7 +47,7 @@ class TitlesDataset(ShardFolderDataset):
 
     @staticmethod
     def write_shard(path: Path, content: Any) -> None:
-        """Write one title: its description first, then the audio that makes it whole."""
+        """Write one title: its audio, and its description beside it."""
         description = {
             "title": content.title_id,
             "split": content.split,
@@ -57,15 +59,17 @@ class TitlesDataset(ShardFolderDataset):
         path.with_suffix(".json").write_text(json.dumps(description, indent=1), encoding="utf-8")
         write_flac(path, content.audio, content.sample_rate)
 
-    def write_folder(self, folder: Path, data: ShardJobs) -> None:
+    def write_folder(self, folder: Location, data: ShardJobs) -> None:
         """Write the titles that are missing, then the two tables."""
         super().write_folder(folder, data)
-        described = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+        described = [json.loads(read_bytes(path)) for path in self.files(folder, ".json")]
         titles = pd.DataFrame(described, columns=TITLE_COLUMNS)
-        titles.to_csv(folder / TITLES, index=False)
         labels = [label for title in described for label in title["labels"]]
-        pd.DataFrame(labels, columns=LABEL_COLUMNS).to_csv(folder / LABELS, index=False)
+        with self._folders.delivery(folder) as scratch:
+            titles.to_csv(scratch / TITLES, index=False)
+            pd.DataFrame(labels, columns=LABEL_COLUMNS).to_csv(scratch / LABELS, index=False)
 
-    def read_folder(self, folder: Path) -> TitleFolder:
-        """Return titles and labels; audio stays on disk."""
-        return TitleFolder(folder, pd.read_csv(folder / TITLES), pd.read_csv(folder / LABELS))
+    def read_folder(self, folder: Location) -> TitleFolder:
+        """Return titles and labels; audio stays where it is."""
+        tables = (io.BytesIO(read_bytes(locate(folder, name))) for name in (TITLES, LABELS))
+        return TitleFolder(folder, *map(pd.read_csv, tables))

@@ -1,21 +1,24 @@
 """The ground on which our datasets stand: a versioned folder that appears whole or not at all."""
 
-import shutil
 from abc import abstractmethod
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
 
 from kedro.io import AbstractVersionedDataset, Version
 
+from padam.audio.storage import Location, as_location, filesystem, is_url
+from padam.datasets.folders import folders_at
+
 T_in = TypeVar("T_in")
 T_out = TypeVar("T_out")
 
 
 class VersionedFolderDataset(AbstractVersionedDataset[T_in, T_out], Generic[T_in, T_out]):
-    """A folder saved under a temporary name beside its place and then renamed.
+    """A folder saved under a temporary name beside its place and then published.
 
-    Subclasses write into and read from a folder; a run killed while writing leaves earlier
-    versions as they were.
+    ``filepath`` is a path, or the URL of an object store (``s3://bucket/folder``). Subclasses write
+    into and read from a folder of this machine; a run killed while writing leaves earlier versions
+    as they were, and its own is not there.
     """
 
     def __init__(
@@ -25,7 +28,15 @@ class VersionedFolderDataset(AbstractVersionedDataset[T_in, T_out], Generic[T_in
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(filepath=PurePosixPath(filepath), version=version)
+        place = as_location(filepath)
+        self._folders = folders_at(place)
+        self._protocol = str(place).partition("://")[0] if is_url(place) else "file"
+        super().__init__(
+            filepath=PurePosixPath(filesystem(place)[1] if is_url(place) else place),
+            version=version,
+            exists_function=self._is_published,
+            glob_function=self._published,
+        )
         self.metadata = metadata
 
     @abstractmethod
@@ -36,35 +47,49 @@ class VersionedFolderDataset(AbstractVersionedDataset[T_in, T_out], Generic[T_in
     def read_folder(self, folder: Path) -> T_out:
         """Return what ``write_folder`` wrote."""
 
-    @property
-    def staging_root(self) -> Path:
-        """Where unfinished versions grow, beside the dataset and unseen by its version search."""
-        return Path(self._filepath.parent) / f".{self._filepath.name}.partial"
+    def staging(self, name: str) -> Location:
+        """Where an unfinished version grows, beside the dataset and unseen by its version search.
+
+        ``name`` tells one piece of work from another.
+        """
+        return self._location(self._filepath.parent / f".{self._filepath.name}.partial" / name)
 
     def save(self, data: T_in) -> None:
         """Write a new version."""
-        staging = self.staging_root / (self.resolve_save_version() or "unversioned")
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        self.write_folder(staging, data)
+        staging = self.staging(self.resolve_save_version() or "unversioned")
+        self._folders.discard(staging)
+        with self._folders.delivery(staging) as folder:
+            self.write_folder(folder, data)
         self.publish(staging)
 
-    def publish(self, staging: Path) -> None:
-        """Rename a complete staging folder to its place."""
-        target = Path(self._get_save_path())
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if self._version is None and target.exists():
-            shutil.rmtree(target)
-        staging.rename(target)
-        if not any(self.staging_root.iterdir()):
-            self.staging_root.rmdir()
+    def publish(self, staging: Location) -> None:
+        """Move a complete staging folder to its place."""
+        self._folders.publish(staging, self._location(self._get_save_path()))
 
     def load(self) -> T_out:
         """Return the requested version, the latest where none was named."""
-        return self.read_folder(Path(self._get_load_path()))
+        with self._folders.fetched(self.load_location()) as folder:
+            return self.read_folder(folder)
+
+    def load_location(self) -> Location:
+        """Where the version lies that is loaded."""
+        return self._location(self._get_load_path())
+
+    def _location(self, path: PurePosixPath) -> Location:
+        return Path(path) if self._protocol == "file" else f"{self._protocol}://{path}"
+
+    def _is_published(self, path: str) -> bool:
+        return self._folders.is_published(self._location(PurePosixPath(path)))
+
+    def _published(self, pattern: str) -> list[str]:
+        return self._folders.published(self._location(PurePosixPath(pattern)))
 
     def _exists(self) -> bool:
-        return Path(self._get_load_path()).is_dir()
+        return self._folders.is_published(self.load_location())
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}
+        return {
+            "filepath": str(self._filepath),
+            "protocol": self._protocol,
+            "version": self._version,
+        }

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from padam.audio.resampling import resample
+from padam.audio.storage import Location
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import Arrays, ClipShards
@@ -43,13 +44,13 @@ def embed_clips(encoder: AudioEncoder, clips: ClipShards, compute: Compute) -> S
     weights = [tensor.numpy().tobytes() for tensor in encoder.state_dict().values()]
     return ShardJobs(
         fingerprint=fingerprint(encoder.config, *weights, clips.fingerprint()),
-        jobs={path.stem: partial(embed_shard, encoder, path) for path in clips.paths},
+        jobs={n: partial(embed_shard, encoder, path) for n, path in clips.by_name.items()},
         compute=compute,
         label="embeddings",
     )
 
 
-def embed_shard(encoder: AudioEncoder, path: Path) -> Arrays:
+def embed_shard(encoder: AudioEncoder, path: Location) -> Arrays:
     """Return `<clip>.reference` and `<clip>.degraded`, each (channels, T, 384) float16."""
     arrays: Arrays = {}
     for clip in read_shard(path):

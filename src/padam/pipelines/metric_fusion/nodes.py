@@ -1,12 +1,12 @@
 """From clip pairs to q̂, the fused quality that stands in for human labels."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from padam.audio.storage import Location
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import ClipShards
 from padam.defects.clip_ids import check_same_clips
@@ -21,12 +21,12 @@ from padam.quality.scoring import PairScorer, ScoringConfig
 def score_clips(clips: ClipShards, scoring: ScoringConfig, compute: Compute) -> ShardJobs:
     """Return the work of scoring every clip pair with every metric, a shard at a time."""
     scorer = PairScorer(scoring)
-    jobs = {path.stem: partial(score_shard, path, scorer) for path in clips.paths}
+    jobs = {name: partial(score_shard, path, scorer) for name, path in clips.by_name.items()}
     work = fingerprint(scoring, clips.fingerprint())
     return ShardJobs(work, jobs, compute, label="clips scored")
 
 
-def score_shard(path: Path, scorer: PairScorer) -> list[dict[str, Any]]:
+def score_shard(path: Location, scorer: PairScorer) -> list[dict[str, Any]]:
     """Score the clip pairs of one shard; a score that is missing has a reason."""
     return [
         {
