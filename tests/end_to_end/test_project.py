@@ -50,6 +50,8 @@ DATASETS = (
     "06_models/ablation_probes",
     "06_models/padam_model",
     "07_model_output/title_scores",
+    "08_reporting/synthesis_distribution.parquet",
+    "08_reporting/synthesis_gallery",
     "08_reporting/evaluation_table.csv",
     "08_reporting/detections",
 )

@@ -28,6 +28,7 @@ from padam.pipelines.quality_head.nodes import SIDES, represent_clips, train_hea
 from padam.pipelines.synthesis.nodes import (
     LabelRules,
     collect_manifest,
+    compare_draws,
     draw_clip_plan,
     manifest_row,
     render_shard,
@@ -247,5 +248,7 @@ def test_mixes_reach_the_manifest_and_a_missing_layer_costs_its_clip_only(
         laid = [{**layer} for layer in json.loads(text)]
         assert all(np.isfinite(layer.pop("gain_db")) for layer in laid)
         assert laid == planned[clip]
-    summary, _ = summarise_synthesis(index, rejected, manifest, rejected)
+    drawn = compare_draws(manifest, rejected, workflow)
+    summary, _ = summarise_synthesis(index, rejected, manifest, rejected, *drawn)
+    assert summary["drawn"]["numbers_checked"] > summary["drawn"]["numbers_outside"] == 0
     assert summary["clips"]["mixes"] == sum(map(bool, planned[manifest["clip_id"]])) > 0

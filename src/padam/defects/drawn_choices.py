@@ -26,8 +26,8 @@ from padam.defects.workflow_config import WorkflowConfig
 Options = Sequence[str]
 Settings = Callable[[DrawnClip], list[CodecSettings]]
 
-PLACED_AGAIN = "before redraws: an interval or channels without sound are drawn again"
-DRAWN_AGAIN = "before redraws: what cannot be heard is drawn again, which this choice bears on"
+PLACED_AGAIN = "before redraws of places without sound"
+DRAWN_AGAIN = "before redraws of what cannot be heard"
 # hum this much above the floor of audibility is never drawn again
 _SAFE_DB = 10.0
 

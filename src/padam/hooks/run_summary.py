@@ -65,6 +65,7 @@ def synthesis_rows(summary: Summary) -> Rows:
     sources, clips = summary["sources"], summary["clips"]
     defects = ", ".join(f"{name} {count}" for name, count in clips["by_defect"].items())
     splits = ", ".join(f"{name} {count}" for name, count in clips["by_split"].items())
+    drawn = summary["drawn"]
     return [
         ("sources", f"{sources['accepted']} accepted, {sources['rejected']} rejected"),
         (
@@ -72,6 +73,12 @@ def synthesis_rows(summary: Summary) -> Rows:
             f"{clips['total']} ({splits}), {clips['clean']} clean, {clips['rejected']} rejected",
         ),
         ("clips per defect", defects),
+        (
+            "drawn as intended",
+            f"{drawn['shares_checked']} shares checked, {drawn['shares_outside']} outside their "
+            f"99 % bounds; {drawn['numbers_checked']} ranges checked, "
+            f"{drawn['numbers_outside']} exceeded",
+        ),
     ]
 
 

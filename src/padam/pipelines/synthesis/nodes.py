@@ -14,7 +14,9 @@ from padam.audio.storage import Location
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import ClipShards, RenderedShard
+from padam.defects.distribution import compare_with_intended, count_outside
 from padam.defects.figures import plot_drawn_distributions
+from padam.defects.gallery import Gallery, GalleryConfig, plan_gallery
 from padam.defects.plan import (
     PlanConfig,
     SourceRules,
@@ -158,11 +160,31 @@ def is_heard(defect: dict[str, Any], rules: LabelRules) -> bool:
     return in_band_snr_db is None or in_band_snr_db <= rules.max_in_band_snr_db
 
 
+def compare_draws(
+    manifest: pd.DataFrame, rejected_clips: pd.DataFrame, workflow: WorkflowConfig
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the shares of choices and the ranges of numbers, drawn beside intended."""
+    return compare_with_intended(manifest, workflow, rejected=len(rejected_clips))
+
+
+def choose_gallery(
+    clips: ClipShards,
+    manifest: pd.DataFrame,
+    shares: pd.DataFrame,
+    numbers: pd.DataFrame,
+    config: GalleryConfig,
+) -> Gallery:
+    """Return a page of examples to look at and listen to, with what was drawn."""
+    return plan_gallery(manifest, shares, numbers, clips.select, config)
+
+
 def summarise_synthesis(
     index: pd.DataFrame,
     rejected_sources: pd.DataFrame,
     manifest: pd.DataFrame,
     rejected_clips: pd.DataFrame,
+    shares: pd.DataFrame,
+    numbers: pd.DataFrame,
 ) -> tuple[dict[str, Any], Figure]:
     """Return the counts of the run, and a figure of what was drawn."""
     summary = {
@@ -179,5 +201,6 @@ def summarise_synthesis(
             "by_defect": {name: int(manifest[name].sum()) for name in DEFECT_NAMES},
             "by_split": dict(Counter(manifest["split"])),
         },
+        "drawn": count_outside(shares, numbers),
     }
     return summary, plot_drawn_distributions(manifest)
