@@ -14,7 +14,7 @@ from kedro.runner import SequentialRunner
 
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, fingerprint
-from padam.datasets.shards import ClipShards, ClipShardsDataset
+from padam.datasets.shards import ClipShardsDataset
 from padam.defects.clip_ids import clip_ids
 from padam.defects.plan import PlanConfig
 from padam.defects.registry import DEFECT_NAMES
@@ -237,9 +237,11 @@ def test_mixes_reach_the_manifest_and_a_missing_layer_costs_its_clip_only(
     (refused,) = rendered.rejected
     assert refused["clip_id"] == plan.loc[lost, "clip_id"]
     assert refused["reason"] == "layer music/gone.flac: file not found"
-    path = tmp_path / "clips-000000.tar"
-    ClipShardsDataset.write_shard(path, rendered)
-    manifest, rejected = collect_manifest(ClipShards((path,)), LabelRules())
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    ClipShardsDataset.write_shard(folder / "clips-000000.tar", rendered)
+    clips = ClipShardsDataset(filepath=str(folder)).read_folder(folder)
+    manifest, rejected = collect_manifest(clips, LabelRules())
     assert manifest["clip_id"].tolist() == plan["clip_id"].drop(lost).tolist()
     assert rejected.to_dict(orient="records") == [refused]
     assert set(manifest["channels"]) == {2}
