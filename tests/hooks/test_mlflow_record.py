@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
@@ -16,13 +17,18 @@ from kedro_datasets.pandas import CSVDataset
 from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 from mlflow.tracking import MlflowClient
 from pydantic import BaseModel
+from safetensors.numpy import load_file
 
+from padam.datasets.shard_jobs import Compute, ShardJobs
+from padam.datasets.shards import ArrayShardsDataset
 from padam.hooks.mlflow_record import (
     RUN_FILE,
     VERSION_TAG,
     MlflowRecordHook,
     describe_files,
+    local_copy,
     numeric_leaves,
+    saved_place,
 )
 
 VERSION = "2026-01-01T00.00.00.000Z"
@@ -160,3 +166,34 @@ def test_a_reference_says_what_lies_where(tmp_path: Path) -> None:
         "bytes": 5,
         "files": {"clips/a.tar": 5},
     }
+
+
+def stored_dataset(storage: str) -> ArrayShardsDataset:
+    dataset = ArrayShardsDataset(
+        filepath=f"{storage}/05/embeddings", version=Version(None, VERSION)
+    )
+    array = {"clip": np.zeros(3, np.float32)}
+    dataset.save(ShardJobs("work", {"a": lambda: array}, Compute(n_jobs=1)))
+    return dataset
+
+
+def test_a_folder_on_any_storage_is_described_and_copied(storage: str) -> None:
+    place = saved_place(stored_dataset(storage))
+    assert str(place).endswith(f"05/embeddings/{VERSION}/embeddings")
+    described = describe_files(place)
+    assert list(described["files"]) == ["embeddings/_SUCCESS", "embeddings/a.safetensors"]
+    assert described["bytes"] == described["files"]["embeddings/a.safetensors"] > 12
+    with local_copy(place) as copy:
+        assert copy.name == "embeddings"
+        assert load_file(copy / "a.safetensors")["clip"].tolist() == [0, 0, 0]
+
+
+def test_a_file_on_any_storage_is_copied(storage: str) -> None:
+    dataset = JSONDataset(
+        filepath=f"{storage}/08/summary.json".replace("memory://", "memory:///"),
+        version=Version(None, VERSION),
+    )
+    dataset.save({"f1": 0.5})
+    with local_copy(saved_place(dataset)) as copy:
+        assert json.loads(copy.read_text()) == {"f1": 0.5}
+        assert copy.name == "summary.json"

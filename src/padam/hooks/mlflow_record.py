@@ -16,7 +16,9 @@ the folder as a pyfunc model and registers it.
 import json
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -32,6 +34,7 @@ from mlflow.types.schema import ColSpec, Schema
 from pydantic import BaseModel
 
 from padam import __version__
+from padam.audio.storage import Location, filesystem, is_url
 
 # A bar for nine small files says nothing and tears the log.
 MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
@@ -91,22 +94,24 @@ class MlflowRecordHook(MlflowHook):
         record = (getattr(dataset, "metadata", None) or {}).get("mlflow")
         if not record:
             return
-        path = saved_path(dataset)
+        place = saved_place(dataset)
         kind = record.get("kind", "artifact")
         artifact_path = record["artifact_path"]
         if kind == "reference":
-            mlflow.log_dict(describe_files(path), f"{artifact_path}/{dataset_name}.json")
-        elif kind == "model":
-            log_padam_model(path)
-        elif path.is_dir():
-            mlflow.log_artifacts(str(path), f"{artifact_path}/{dataset_name}")
+            mlflow.log_dict(describe_files(place), f"{artifact_path}/{dataset_name}.json")
         else:
-            mlflow.log_artifact(str(path), artifact_path)
+            with local_copy(place) as path:
+                if kind == "model":
+                    log_padam_model(path)
+                elif path.is_dir():
+                    mlflow.log_artifacts(str(path), f"{artifact_path}/{dataset_name}")
+                else:
+                    mlflow.log_artifact(str(path), artifact_path)
         if kind == "metrics":
             mlflow.log_metrics(dict(numeric_leaves(data, record.get("prefix", dataset_name))))
         if kind == "trials":
             log_trials(data, record)
-        self._link_back(dataset, path)
+        self._link_back(dataset, place)
 
     @hook_impl
     def after_pipeline_run(
@@ -129,27 +134,48 @@ class MlflowRecordHook(MlflowHook):
         if mlflow.active_run() is not None:
             super().on_pipeline_error(error, run_params, pipeline, catalog)
 
-    def _link_back(self, dataset: Any, path: Path) -> None:
+    def _link_back(self, dataset: Any, place: Location) -> None:
         """Leave the run's id beside the version, so that a file leads to its run."""
         if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
             link = {"run_id": self.run_id, "dataset_version": self._version}
-            (path.parent / RUN_FILE).write_text(json.dumps(link, indent=2), encoding="utf-8")
+            files, path = filesystem(place)
+            beside = f"{path.rpartition('/')[0]}/{RUN_FILE}"
+            files.pipe_file(beside, json.dumps(link, indent=2).encode())
 
 
-def saved_path(dataset: Any) -> Path:
-    """Where the version just saved lies."""
+def saved_place(dataset: Any) -> Location:
+    """Where the version just saved lies: a path, or the URL of an object store."""
+    path = dataset._filepath
     if isinstance(dataset, AbstractVersionedDataset) and (
         version := dataset.resolve_save_version()
     ):
-        return Path(dataset._get_versioned_path(version))
-    return Path(dataset._filepath)
+        path = dataset._get_versioned_path(version)
+    protocol = getattr(dataset, "_protocol", "file")
+    return Path(path) if protocol == "file" else f"{protocol}://{path}"
 
 
-def describe_files(path: Path) -> dict[str, Any]:
+@contextmanager
+def local_copy(place: Location) -> Iterator[Path]:
+    """The file or folder on this machine, while it is logged."""
+    if not is_url(place):
+        yield Path(place)
+        return
+    with TemporaryDirectory() as scratch:
+        files, path = filesystem(place)
+        copy = Path(scratch) / PurePosixPath(path).name
+        files.get(path, str(copy), recursive=files.isdir(path))
+        yield copy
+
+
+def describe_files(place: Location) -> dict[str, Any]:
     """Return where a dataset lies, its files and their sizes in bytes."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    sizes = {file.relative_to(path.parent).as_posix(): file.stat().st_size for file in files}
-    return {"path": str(path), "bytes": sum(sizes.values()), "files": sizes}
+    files, path = filesystem(place)
+    parent = path.rpartition("/")[0]
+    sizes = {
+        name.removeprefix(f"{parent}/"): info["size"]
+        for name, info in sorted(files.find(path, detail=True).items())
+    }
+    return {"path": str(place), "bytes": sum(sizes.values()), "files": sizes}
 
 
 def numeric_leaves(document: Any, prefix: str) -> Iterator[tuple[str, float]]:
