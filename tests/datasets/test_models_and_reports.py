@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from kedro.config import OmegaConfigLoader
 from kedro.io import DatasetError, Version
 
 from padam.datasets.optuna_storage import OptunaStorageDataset
@@ -84,3 +85,25 @@ def test_trials_survive_in_the_storage(tmp_path: Path) -> None:
     assert again.best_value == 0.5
     with pytest.raises(DatasetError, match="either"):
         OptunaStorageDataset()
+
+
+@pytest.mark.parametrize("kind", [WorkFolderDataset, OptunaStorageDataset])
+def test_work_in_progress_stays_on_this_machine(kind: type, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="work_root=PATH"):
+        kind(filepath="s3://bucket/06_models/work").load()
+    assert kind(filepath=f"file://{tmp_path}/work/x").load() is not None
+    assert (tmp_path / "work").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("given", "work"),
+    [({}, "data"), ({"data_root": "/d"}, "/d"), ({"data_root": "s3://b", "work_root": "/w"}, "/w")],
+)
+def test_work_lies_with_the_data_or_where_it_is_said(project: Path, given, work: str) -> None:
+    config = OmegaConfigLoader(
+        conf_source=str(project / "conf"), base_env="base", default_run_env="base",
+        runtime_params=given,
+    )  # fmt: skip
+    catalog = config["catalog"]
+    for name in ("stage_1_checkpoints", "stage_2_checkpoints", "svm_search_storage"):
+        assert catalog[name]["filepath"].startswith(f"{work}/06_models/.checkpoints/")

@@ -1,10 +1,11 @@
 """The database in which a random search survives."""
 
-from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 from optuna.storages import RDBStorage
+
+from padam.datasets.work_folder import on_this_machine
 
 
 class OptunaStorageDataset(AbstractDataset[NoReturn, RDBStorage]):
@@ -19,7 +20,7 @@ class OptunaStorageDataset(AbstractDataset[NoReturn, RDBStorage]):
     ) -> None:
         if (filepath is None) == (url is None):
             raise DatasetError("Give either the filepath of an SQLite file or a database url.")
-        self._filepath = Path(filepath) if filepath else None
+        self._filepath = filepath
         self._url = url
         self.metadata = metadata
 
@@ -27,8 +28,9 @@ class OptunaStorageDataset(AbstractDataset[NoReturn, RDBStorage]):
         """Return the storage, made if need be."""
         if self._filepath is None:
             return RDBStorage(str(self._url))
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        return RDBStorage(f"sqlite:///{self._filepath.resolve()}")
+        path = on_this_machine(self._filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return RDBStorage(f"sqlite:///{path.resolve()}")
 
     def save(self, data: NoReturn) -> NoReturn:
         """Refuse: trials are written by the search itself."""
