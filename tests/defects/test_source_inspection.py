@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from padam.audio.container import UnreachableError
 from padam.defects.source_inspection import SourceRules, inspect_source
 from tests.audio.signals import write_media
 from tests.defects.conftest import RATE, music
@@ -130,6 +131,6 @@ def test_a_source_on_another_storage(tmp_path, name):
     assert row["kind"] == ("fx" if name.startswith("fx") else "other")
 
 
-def test_a_storage_that_is_not_there_is_a_reason(tmp_path):
-    assert "gcsfs" in inspect_source("gs://bucket", "a.wav", RULES)["reason"]
-    assert "Protocol not known" in inspect_source(tmp_path, "ghost://b/a.wav", RULES)["reason"]
+def test_a_storage_that_fails_is_no_reason_to_reject(tmp_path):
+    with pytest.raises(UnreachableError, match="gcsfs"):
+        inspect_source("gs://bucket", "a.wav", RULES)

@@ -33,6 +33,7 @@ from padam.pipeline_registry import CHAIN
 from tests.end_to_end.conftest import Project
 
 DATASETS = (
+    "02_intermediate/source_inspections",
     "02_intermediate/source_index.parquet",
     "02_intermediate/rejected_sources.csv",
     "02_intermediate/clip_plan.parquet",

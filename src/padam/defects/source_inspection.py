@@ -8,7 +8,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from padam.audio import Audio
-from padam.audio.media import MediaError, probe
+from padam.audio.container import MediaError, UnreachableError
+from padam.audio.media import probe
 from padam.audio.storage import Location, is_complete, locate
 from padam.audio.timeline import Timeline
 
@@ -35,7 +36,7 @@ def inspect_source(root: Location, file: str, rules: SourceRules) -> dict[str, A
 
     `source` is `file`, which lies below `root` or is complete in itself; `kind` is the first folder
     below `root`. The whole file is decoded in bounded memory. A file that cannot be read is a row
-    with a reason; nothing is raised.
+    with a reason. Raises UnreachableError where its storage fails, and nothing else.
     """
     folders = () if is_complete(file) else PurePosixPath(file).parts[:-1]
     row: dict[str, Any] = {
@@ -51,6 +52,8 @@ def inspect_source(root: Location, file: str, rules: SourceRules) -> dict[str, A
     }
     try:
         row["reason"] = _describe(locate(root, file), rules, row)
+    except UnreachableError:
+        raise
     except MediaError as error:
         row["reason"] = error.reason
     except Exception as error:

@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import joblib
 import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -30,6 +30,8 @@ from padam.defects.shards import ClipRejectedError, synthesise_clip
 from padam.defects.workflow import WorkflowConfig
 
 SPLITS = ("train", "validation", "test")
+SMALL_SHARDS = 64
+SHOWN = 10
 REPLACED = ("labels", "label_vector", "layers", "params")
 """Metadata that the manifest holds in another form."""
 
@@ -52,25 +54,40 @@ class SplitConfig(BaseModel):
         return fractions
 
 
+def inspect_sources(media: MediaFolder, rules: SourceRules, compute: Compute) -> ShardJobs:
+    """Return the work of decoding every media file to tell whether it is a clean source."""
+    files, count = media.files, len(media.files)
+    # films take minutes each: small shards keep all workers busy to the end
+    size = max(1, min(compute.shard_size, count // SMALL_SHARDS))
+    jobs = {
+        f"sources-{start // size:06d}": partial(
+            inspect_shard, media.root, files[start : start + size], rules
+        )
+        for start in range(0, count, size)
+    }
+    work = fingerprint(rules, size, media.signature())
+    return ShardJobs(fingerprint=work, jobs=jobs, compute=compute, label="sources inspected")
+
+
+def inspect_shard(root: Location, files: Sequence[str], rules: SourceRules) -> list[dict[str, Any]]:
+    """Inspect some sources; a file that cannot be read is a row with the reason."""
+    return [inspect_source(root, file, rules) for file in files]
+
+
 def index_sources(
-    media: MediaFolder, rules: SourceRules, split: SplitConfig, compute: Compute
+    media: MediaFolder, inspections: pd.DataFrame, split: SplitConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the usable sources with their split, and the rejected ones with the reason."""
-    inspect = joblib.delayed(inspect_source)
-    rows = joblib.Parallel(n_jobs=compute.n_jobs)(
-        inspect(media.root, file, rules) for file in media.files
-    )
-    found = pd.DataFrame(rows)
-    accepted = found["accepted"].astype(bool)
+    accepted = inspections["accepted"].astype(bool)
+    rejected = inspections.loc[~accepted, ["source", "reason"]].reset_index(drop=True)
     if not accepted.any():
-        reasons = "; ".join(f"{row.source}: {row.reason}" for row in found.itertuples())
+        reasons = [f"{row.source}: {row.reason}" for row in rejected.head(SHOWN).itertuples()]
         raise ValueError(
-            f"None of the {len(found)} media files in '{media.root}' can be used. {reasons}"
+            f"None of the {len(rejected)} media files in '{media.root}' can be used. "
+            f"{'; '.join(reasons)}{'; …' if len(rejected) > SHOWN else ''}"
         )
-    index = split_sources(found, split.fractions, split.seed)
-    return index.drop(columns=["accepted", "reason"]), found.loc[
-        ~accepted, ["source", "reason"]
-    ].reset_index(drop=True)
+    index = split_sources(inspections, split.fractions, split.seed)
+    return index.drop(columns=["accepted", "reason"]), rejected
 
 
 def draw_clip_plan(

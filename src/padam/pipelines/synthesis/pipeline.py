@@ -12,13 +12,14 @@ def create_pipeline(**_: Any) -> Pipeline:
     return Pipeline(
         [
             Node(
+                func=nodes.inspect_sources,
+                inputs=["media", "params:synthesis.sources", "params:synthesis.compute"],
+                outputs="source_inspections",
+                name="inspect_sources",
+            ),
+            Node(
                 func=nodes.index_sources,
-                inputs=[
-                    "media",
-                    "params:synthesis.sources",
-                    "params:synthesis.split",
-                    "params:synthesis.compute",
-                ],
+                inputs=["media", "source_inspections", "params:synthesis.split"],
                 outputs=["source_index", "rejected_sources"],
                 name="index_sources",
             ),
