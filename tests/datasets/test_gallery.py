@@ -24,6 +24,7 @@ def test_a_version_holds_a_page_of_clips_read_from_the_shards(tmp_path: Path) ->
     )
     assert not dataset.exists()
     dataset.save(gallery)
+    assert dataset.exists()
     page = dataset.load()
     assert page.parent == tmp_path / "gallery" / "2026-01-01T00.00.00.000Z" / "gallery"
     assert "Clip clean" in page.read_text(encoding="utf-8")

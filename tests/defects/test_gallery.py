@@ -261,6 +261,8 @@ def test_parameters_are_told_with_their_units(text: str) -> None:
     assert told["clicks"] == "2; start 0.5 s – 1 s; duration 0.2 ms – 0.4 ms; amplitude −0.4 – 0.4"
     assert "0.250 – 1.250 s (1.000 s)" in text
     assert "50 ms from" in text
+    assert "<td>all 2</td>" in text
+    assert "<td>7 (of 8)</td>" in text
 
 
 def test_rows_outside_their_bounds_are_marked(tmp_path: Path, text: str) -> None:

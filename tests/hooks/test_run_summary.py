@@ -4,7 +4,7 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from padam.hooks.run_summary import RunSummaryHook, detection_rows, evaluation_rows
+from padam.hooks.run_summary import RunSummaryHook, detection_rows, evaluation_rows, synthesis_rows
 
 VERSION = "2026-01-01T00.00.00.000Z"
 STAGE_3 = {"nu": 0.25, "gamma": 0.002, "f1": 0.8, "trials": 40}
@@ -42,6 +42,23 @@ def test_padam_stands_first_and_both_thresholds_are_shown() -> None:
     rows = evaluation_rows({"scorers": scorers, "titles": {"defective": 5, "clean": 5}})
     assert [name for name, _ in rows] == ["padam", "dnsmos", "on"]
     assert rows[0][1].count("0.40 (tuned on test 0.60)") == 2
+
+
+def test_draws_that_lie_outside_are_told() -> None:
+    clips = {
+        "total": 9,
+        "clean": 1,
+        "rejected": 0,
+        "by_defect": {"hum": 8},
+        "by_split": {"train": 9},
+    }
+    drawn = {"shares_checked": 57, "shares_outside": 2, "numbers_checked": 46, "numbers_outside": 1}
+    rows = synthesis_rows(
+        {"sources": {"accepted": 3, "rejected": 0}, "clips": clips, "drawn": drawn}
+    )
+    text = dict(rows)["drawn as intended"]
+    assert "57 shares checked, 2 outside" in text
+    assert "46 ranges checked, 1 exceeded" in text
 
 
 def test_a_title_that_nobody_could_score_has_no_peak() -> None:

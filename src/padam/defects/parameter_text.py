@@ -61,7 +61,7 @@ def channel_text(affected: Sequence[int], channels: int) -> str:
     """Affected channels counted from 1, or that it is all of them."""
     if len(affected) == channels:
         return f"all {channels}" if channels > 1 else "the only one"
-    return f"{', '.join(str(channel + 1) for channel in affected)} of {channels}"
+    return f"{', '.join(str(channel + 1) for channel in affected)} (of {channels})"
 
 
 def number_text(value: float) -> str:
