@@ -1,5 +1,7 @@
 """Decoded frames as arrays."""
 
+from functools import lru_cache
+
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
@@ -20,7 +22,9 @@ def frame_samples(frame: AudioFrame) -> Audio:
         return result
     if planar and channels > _MAX_PLANES:
         # PyAV 18 looks for a null pointer after the planes; there is none after 8, and it crashes
-        (frame,) = AudioResampler(format=frame.format.packed.name).resample(frame)
+        (frame,) = _interleaver(
+            frame.format.packed.name, frame.layout.name, frame.sample_rate
+        ).resample(frame)
     array = frame.to_ndarray()
     if not frame.format.is_planar:
         array = array.reshape(-1, channels).T
@@ -29,3 +33,9 @@ def frame_samples(frame: AudioFrame) -> Audio:
     if np.issubdtype(array.dtype, np.integer):
         return (array / float(2 ** (8 * array.dtype.itemsize - 1))).astype(np.float32)
     return array.astype(np.float32, copy=False)
+
+
+@lru_cache(maxsize=4)
+def _interleaver(sample_format: str, layout: str, rate: int) -> AudioResampler:
+    """Build the converter once for all frames of a stream; it keeps no samples back."""
+    return AudioResampler(format=sample_format, layout=layout, rate=rate)
