@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
@@ -32,6 +33,8 @@ from padam.defects.workflow import WorkflowConfig
 SPLITS = ("train", "validation", "test")
 SMALL_SHARDS = 64
 SHOWN = 10
+RENDERED_BY = [f"{each} {version(each)}" for each in ("padam", "av", "numpy", "scipy", "soxr")]
+"""Other versions may give other samples: what they left unfinished is not taken up."""
 REPLACED = ("labels", "label_vector", "layers", "params")
 """Metadata that the manifest holds in another form."""
 
@@ -110,7 +113,9 @@ def synthesise_clips(
         )
         for start in range(0, len(rows), size)
     }
-    work = fingerprint(plan.to_json(orient="records"), workflow, size, media.signature())
+    work = fingerprint(
+        plan.to_json(orient="records"), workflow, size, media.signature(), RENDERED_BY
+    )
     return ShardJobs(fingerprint=work, jobs=jobs, compute=compute, label="synthesis")
 
 
