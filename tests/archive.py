@@ -14,13 +14,15 @@ FPS = 25
 def sound(seconds: float, seed: int) -> npt.NDArray[np.float32]:
     """Return (2, samples): a melody of decaying harmonics over a soft floor, never silent."""
     rng = np.random.default_rng(seed)
-    time_s = np.arange(round(seconds * RATE)) / RATE
-    audio = 0.003 * rng.standard_normal((2, len(time_s)))
-    for onset_s in np.arange(0.0, seconds, 0.25):
-        after = np.clip(time_s - onset_s, 0.0, None)
+    count = round(seconds * RATE)
+    audio = 0.003 * rng.standard_normal((2, count))
+    note_s = np.arange(3 * RATE) / RATE  # it has faded to -104 dB by then
+    fade = 0.12 * np.exp(-4 * note_s)
+    for onset in range(0, count, RATE // 4):
         pitch_hz = 110.0 * 2 ** (rng.integers(0, 30) / 12)
+        after = note_s[: count - onset]
         tone = sum(np.sin(2 * np.pi * pitch_hz * h * after) / h for h in range(1, 6))
-        audio += (time_s >= onset_s) * 0.12 * tone * np.exp(-4 * after)
+        audio[:, onset : onset + len(after)] += tone * fade[: len(after)]
     return (0.6 * audio / np.abs(audio).max()).astype(np.float32)
 
 
