@@ -17,6 +17,7 @@ from padam.audio.container import (
     open_container,
     packets_of,
     time_zero_s,
+    video_stream,
 )
 from padam.audio.frames import frame_samples
 from padam.audio.resampling import resample
@@ -169,10 +170,14 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
 
 
 def _seek(container: InputContainer, stream: AudioStream, time_s: float) -> bool:
-    if stream.time_base is None:
+    # Matroska's index knows the key frames of the picture only: looked up by the sound, the file
+    # would be read from its beginning.
+    picture = video_stream(container) if "matroska" in container.format.name else None
+    indexed = picture or stream
+    if indexed.time_base is None:
         return False
     try:
-        container.seek(int(time_s / stream.time_base), stream=stream)
+        container.seek(int(time_s / indexed.time_base), stream=indexed)
     except av.FFmpegError:
         return False
     return True
