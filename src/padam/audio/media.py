@@ -3,6 +3,7 @@
 Times count from the point where the file starts to play, so that audio and pictures agree.
 """
 
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -145,8 +146,11 @@ def write_flac(path: str | Path, audio: Audio, sample_rate: int, subtype: str = 
         raise ValueError(f"{path}: FLAC takes 1 to 8 channels, not {audio.shape[0]}")
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    # through memory: of a full disk libsndfile says no more than "System error"
+    content = io.BytesIO()
+    soundfile.write(content, audio.T, sample_rate, subtype=subtype, format="FLAC")
     try:
-        soundfile.write(temporary, audio.T, sample_rate, subtype=subtype, format="FLAC")
+        temporary.write_bytes(content.getbuffer())
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

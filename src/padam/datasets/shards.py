@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from safetensors.numpy import load, save_file
+from safetensors.numpy import load, save
 
 from padam.audio.storage import Location, locate, open_binary, read_bytes
 from padam.datasets.shard_jobs import ShardJobs, fingerprint_files, run_jobs
@@ -157,7 +157,8 @@ class ArrayShardsDataset(ShardFolderDataset):
     @staticmethod
     def write_shard(path: Path, content: Any) -> None:
         """Write the arrays of one shard."""
-        save_file({name: np.ascontiguousarray(array) for name, array in content.items()}, path)
+        arrays = {name: np.ascontiguousarray(array) for name, array in content.items()}
+        path.write_bytes(save(arrays))
 
     def read_folder(self, folder: Location) -> Arrays:
         """Return the arrays of all shards."""
