@@ -202,6 +202,9 @@ def test_a_model_folder_comes_back(storage: str) -> None:
     waveform = torch.randn(1, 6400)
     torch.testing.assert_close(target.load()(waveform), saved(waveform))
     assert target.list_versions(full_path=False) == [FIRST]
+    with target._folders.fetched(target.load_location()) as folder:
+        names = sorted(path.name for path in folder.iterdir())
+    assert names == ["config.json", "weights.safetensors"], "the marker is none of its files"
 
 
 @pytest.mark.parametrize(

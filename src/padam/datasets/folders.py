@@ -126,7 +126,7 @@ class _ObjectFolders(Folders):
         with TemporaryDirectory(prefix="padam-") as scratch:
             with storage_errors(folder):
                 files, path = filesystem(folder)
-                objects = files.find(path)
+                objects = [name for name in files.find(path) if name != f"{path}/{MARKER}"]
                 files.get(objects, [scratch + name.removeprefix(path) for name in objects])
             yield Path(scratch)
 
