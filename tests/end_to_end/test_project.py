@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import fsspec
 import mlflow
 import nbformat
 import numpy as np
@@ -410,6 +411,19 @@ def test_titles_of_one_name_keep_reports_of_their_own(tmp_path: Path) -> None:
     files = [tmp_path / "one" / "pilot.wav", tmp_path / "two" / "pilot.wav"]
     assert list(media_files(files)) == ["pilot.wav", "pilot.wav-2"]
     assert list(media_files([tmp_path])) == ["one/pilot.wav", "two/pilot.wav"]
+
+
+def test_titles_of_any_storage_keep_their_reports_below_the_folder(tmp_path: Path) -> None:
+    fsspec.filesystem("memory").pipe_file("/series/pilot.wav", b"x")
+    (tmp_path / "pilot.wav").write_bytes(b"x")
+    url, listing = "memory://series/pilot.wav", tmp_path / "all.txt"
+    listing.write_text(f"pilot.wav\n{url}\n", encoding="utf-8")
+    assert media_files([url]) == {"pilot.wav": url}
+    local = str(tmp_path / "pilot.wav")
+    assert media_files([str(listing)]) == {
+        local.lstrip("/"): tmp_path / "pilot.wav",
+        "memory/series/pilot.wav": url,
+    }
 
 
 def execute(path: Path) -> list[str]:

@@ -185,6 +185,7 @@ def test_a_folder_on_any_storage_is_described_and_copied(storage: str) -> None:
     assert described["bytes"] == described["files"]["embeddings/a.safetensors"] > 12
     with local_copy(place) as copy:
         assert copy.name == "embeddings"
+        assert [path.name for path in copy.iterdir()] == ["a.safetensors"]
         assert load_file(copy / "a.safetensors")["clip"].tolist() == [0, 0, 0]
 
 

@@ -35,6 +35,7 @@ from pydantic import BaseModel
 
 from padam import __version__
 from padam.audio.storage import Location, filesystem, is_url
+from padam.datasets.folders import MARKER
 
 # A bar for nine small files says nothing and tears the log.
 MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
@@ -164,6 +165,8 @@ def local_copy(place: Location) -> Iterator[Path]:
         files, path = filesystem(place)
         copy = Path(scratch) / PurePosixPath(path).name
         files.get(path, str(copy), recursive=files.isdir(path))
+        for marker in Path(scratch).glob(f"*/{MARKER}"):
+            marker.unlink()
         yield copy
 
 
