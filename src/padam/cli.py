@@ -29,7 +29,11 @@ from padam.pipeline_registry import CHAIN
 from padam.training.callbacks import TrainingDivergedError
 
 EXIT_CLEAN, EXIT_DEFECTS, EXIT_NOT_SCANNED = 0, 1, 2
-RUN_PARAMETERS = {"data_root", "work_root", "media", "titles", *CHAIN}
+RUN_PARAMETERS = {
+    *("data_root", "work_root", "media", "titles"),
+    *("listening_test", "listening_results", "ratings", "agreement"),
+    *CHAIN,
+}
 CAN_BE_MENDED = (
     ClassifierFileError,
     DatasetError,

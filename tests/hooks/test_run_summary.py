@@ -4,7 +4,13 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from padam.hooks.run_summary import RunSummaryHook, detection_rows, evaluation_rows, synthesis_rows
+from padam.hooks.run_summary import (
+    RunSummaryHook,
+    agreement_rows,
+    detection_rows,
+    evaluation_rows,
+    synthesis_rows,
+)
 
 VERSION = "2026-01-01T00.00.00.000Z"
 STAGE_3 = {"nu": 0.25, "gamma": 0.002, "f1": 0.8, "trials": 40}
@@ -66,3 +72,33 @@ def test_a_title_that_nobody_could_score_has_no_peak() -> None:
     rows = detection_rows({"titles": titles, "unreadable": {"b.wav": "not media"}})
     assert "nothing could be scored" in rows[0][1]
     assert rows[1] == ("b.wav", "could not scan: not media")
+
+
+TABLE_ROW = {
+    "srocc": 0.6,
+    "srocc_low": 0.5,
+    "srocc_high": 0.7,
+    "lcc": 0.55,
+    "lcc_low": None,
+    "lcc_high": None,
+    "rmse": None,
+    "rmse_low": None,
+    "rmse_high": None,
+    "clips": 616,
+}
+
+
+def test_agreement_with_people_tells_the_table_and_what_could_not_be_estimated() -> None:
+    study = {"clips": 616, "listeners": 12, "listeners_kept": 11, "ratings": 6776}
+    study |= {"dropped": {"unknown_clip": 3, "training": 0}, "limits": ["one thing"]}
+    best = {"metric": "cdpam", "srocc_difference": 0.004, "srocc_difference_low": -0.02}
+    best |= {"srocc_difference_high": 0.03, "bootstrap_p": 0.7, "lcc_difference": 0.044}
+    best |= {"williams_p": None}
+    summary = {"study": study, "table": {"q_hat": TABLE_ROW}, "best_metric": best}
+    rows = dict(agreement_rows({**summary, "refit": {"requested": False}}))
+    assert rows["q_hat"] == "SROCC 0.600 [0.500, 0.700], LCC 0.550, RMSE –; 616 clips"
+    assert rows["listeners"] == "11 of 12 kept, 6776 ratings of 616 clips"
+    assert rows["ratings dropped"] == "3 unknown clip"
+    assert rows["not possible"] == "one thing"
+    assert "0.004 [-0.020, 0.030], bootstrap p 0.700" in rows["q_hat over cdpam"]
+    assert "refitted weights" not in rows

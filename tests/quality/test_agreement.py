@@ -383,7 +383,7 @@ def test_the_figure_has_a_panel_each_and_the_fitted_lines() -> None:
     scores = with_fused(scores, PAPER_LCC)
     figure = agreement_figure(agreement_table(scores, mos, QUICK), scores, mos)
     titles = [axes.get_title().splitlines()[0] for axes in figure.axes]
-    assert titles == ["q̂", "cdpam", "dnsmos", "pesq", "visqol"]
+    assert titles == ["q̂", "cdpam, negated", "dnsmos", "pesq", "visqol"]
     lines = [len(axes.lines) for axes in figure.axes]
     assert lines == [1, 1, 0, 1, 1], "no line where nothing was scored"
     (line,) = figure.axes[0].lines

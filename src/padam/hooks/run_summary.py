@@ -158,9 +158,56 @@ def peak(score: float | None) -> str:
     return "none: nothing could be scored" if score is None else f"{score:.2f}"
 
 
+def agreement_rows(summary: Summary) -> Rows:
+    """Table 1 of the paper, q̂ beside the best metric, and refitted weights."""
+    study = summary["study"]
+    dropped = [f"{n} {why.replace('_', ' ')}" for why, n in study["dropped"].items() if n]
+    rows = [
+        (
+            "listeners",
+            f"{study['listeners_kept']} of {study['listeners']} kept, "
+            f"{study['ratings']} ratings of {study['clips']} clips",
+        ),
+        ("ratings dropped", ", ".join(dropped) or "none"),
+        *(("not possible", limit) for limit in study["limits"]),
+    ]
+    for metric, row in summary["table"].items():
+        cells = [f"{name.upper()} {estimate(row, name)}" for name in ("srocc", "lcc", "rmse")]
+        rows.append((metric, f"{', '.join(cells)}; {row['clips']} clips"))
+    if best := summary["best_metric"]:
+        rows.append(
+            (
+                f"q_hat over {best['metric']}",
+                f"|SROCC| {estimate(best, 'srocc_difference')}, bootstrap p "
+                f"{best['bootstrap_p']:.3f}; |LCC| {best['lcc_difference']:.3f}, Williams' p "
+                f"{estimate(best, 'williams_p')}",
+            )
+        )
+    if summary["refit"]["requested"]:
+        weights, held_out = summary["refit"]["weights"], summary["refit"]["held_out"]
+        rows += [
+            ("refitted weights", ", ".join(f"{k} {v:.2f}" for k, v in weights.items())),
+            (
+                "on held-out clips",
+                f"SROCC {held_out['srocc_default']:.3f} → {held_out['srocc_refitted']:.3f}, "
+                f"difference {estimate(held_out, 'difference')}",
+            ),
+        ]
+    return rows
+
+
+def estimate(row: Summary, name: str) -> str:
+    """Write a value with its interval, or what of them there is."""
+    if row[name] is None:
+        return "–"
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    return f"{row[name]:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+
+
 PARTS: dict[str, tuple[str, Callable[[Summary], Rows]]] = {
     "synthesis": ("synthesis_summary", synthesis_rows),
     "metric fusion": ("fusion_summary", fusion_rows),
+    "agreement with people": ("agreement_summary", agreement_rows),
     "stage 1": ("feature_extractor_summary", stage_1_rows),
     "stage 2": ("quality_head_summary", stage_2_rows),
     "stage 3": ("defect_classifier_summary", stage_3_rows),

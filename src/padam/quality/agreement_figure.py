@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from padam.quality.agreement import FUSED
+from padam.quality.registry import METRICS, higher_is_better
 
 
 def agreement_figure(table: pd.DataFrame, scores: pd.DataFrame, mos: pd.Series) -> Figure:
@@ -39,7 +40,9 @@ def _scatter(axes: Axes, table: pd.DataFrame, scores: pd.Series, mos: pd.Series)
         ends = np.array([pairs["x"].min(), pairs["x"].max()])
         axes.plot(ends, line.intercept + line.slope * ends, color="black", lw=1)
     name = "q̂" if scores.name == FUSED else str(scores.name)
+    if name in METRICS and not higher_is_better(name):
+        name = f"{name}, negated"
     values = " · ".join(f"{key.upper()} {row[key]:.2f}" for key in ("srocc", "lcc", "rmse"))
     axes.set_title(f"{name}\n{values}", fontsize=8)
-    axes.set_ylim(0.9, 5.1)
+    axes.set(ylim=(0.9, 5.1), yticks=range(1, 6))
     axes.grid(alpha=0.3)
