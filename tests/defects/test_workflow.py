@@ -129,7 +129,7 @@ def test_a_quantizer_is_not_given_what_it_would_clip(short, monkeypatch):
         placement={"whole_probability": 1, "all_channels_probability": 1},
         peak_db=(-1, -1),
     )
-    params, reference, degraded = make_pair(np.random.default_rng(0), short, RATE, config)
+    params, _, degraded = make_pair(np.random.default_rng(0), short, RATE, config)
     assert max(given) <= -0.99
     assert np.array_equal(render_clip(short, RATE, params)[1], degraded)
 
