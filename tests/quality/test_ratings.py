@@ -174,9 +174,10 @@ def test_bt500_by_hand() -> None:
     assert screened["outlier_share"][7] == 1.0
     assert screened["kept"].all()
     # under 50 clips it does not judge
-    few = screen_listeners(as_ratings(scores[:49]), ScreeningConfig(min_correlation=-1))
-    assert few["outlier_share"].isna().all()
-    assert "BT.500" in limits_of_study(few)[0]
+    few = as_ratings(scores[:49])
+    screened = screen_listeners(few, ScreeningConfig(min_correlation=-1))
+    assert screened["outlier_share"].isna().all()
+    assert "BT.500" in limits_of_study(screened, mean_opinion_scores(few, screened))[0]
 
 
 def test_a_listener_who_does_not_know_the_reference_goes() -> None:
@@ -218,15 +219,21 @@ def test_one_listener_gives_means_without_intervals_and_the_study_says_so() -> N
     opinions = mean_opinion_scores(ratings, screened)
     assert opinions["mos"].tolist() == [4.0, 2.0]
     assert opinions[["mos_low", "mos_high", "std"]].isna().all(axis=None)
-    assert limits_of_study(screened) == ["one listener: no screening and no confidence intervals"]
+    assert limits_of_study(screened, opinions) == [
+        "one listener: no screening and no confidence intervals"
+    ]
 
 
 def test_of_two_listeners_nobody_is_off() -> None:
     scores, _ = simulated(8, listeners=2)
     scores[:, 1] = 6 - scores[:, 0]
-    screened = screen_listeners(as_ratings(scores))
+    scores[:5, 1] = np.nan
+    ratings = as_ratings(scores)
+    screened = screen_listeners(ratings)
     assert screened["kept"].all()
-    assert limits_of_study(screened)[0] == "two listeners: not screened by correlation"
+    limits = limits_of_study(screened, mean_opinion_scores(ratings, screened))
+    assert limits[0] == "two listeners: not screened by correlation"
+    assert limits[-1] == "5 clips have one rating each: no confidence intervals there"
 
 
 def test_a_study_without_any_good_listener_is_an_error() -> None:
@@ -238,9 +245,11 @@ def test_a_study_without_any_good_listener_is_an_error() -> None:
         screen_listeners(ratings)
 
 
-def test_limits_of_an_ordinary_study_are_none() -> None:
+def test_an_ordinary_study_lacks_hidden_references_only() -> None:
     scores, _ = simulated(3)
-    assert limits_of_study(screen_listeners(as_ratings(scores))) == [
+    ratings = as_ratings(scores)
+    screened = screen_listeners(ratings)
+    assert limits_of_study(screened, mean_opinion_scores(ratings, screened)) == [
         "no hidden references: BS.1534's test does not apply"
     ]
 

@@ -170,22 +170,22 @@ def mean_opinion_scores(ratings: Ratings, screened: pd.DataFrame) -> pd.DataFram
     return table
 
 
-def limits_of_study(screened: pd.DataFrame) -> list[str]:
-    """What could not be tested or estimated with these listeners, in words."""
-    found = []
+def limits_of_study(screened: pd.DataFrame, opinions: pd.DataFrame) -> list[str]:
+    """What could not be tested or estimated with these listeners and ratings, in words."""
     if len(screened) == 1:
-        found.append("one listener: no screening and no confidence intervals")
-    elif len(screened) < _MIN_LISTENERS:
+        return ["one listener: no screening and no confidence intervals"]
+    found = []
+    if len(screened) < _MIN_LISTENERS:
         found.append("two listeners: not screened by correlation")
-    elif screened["kept"].sum() == 1:
-        found.append("one listener left: no confidence intervals")
-    if len(screened) > 1 and screened["outlier_share"].isna().all():
+    if screened["outlier_share"].isna().all():
         found.append(
             f"no listener rated {_MIN_CLIPS_FOR_BT500} clips with {_MIN_RATINGS_A_CLIP} ratings: "
             "BT.500's test does not apply"
         )
-    if len(screened) > 1 and not screened["hidden_references"].any():
+    if not screened["hidden_references"].any():
         found.append("no hidden references: BS.1534's test does not apply")
+    if single := int((opinions["ratings"] == 1).sum()):
+        found.append(f"{single} clips have one rating each: no confidence intervals there")
     return found
 
 

@@ -44,7 +44,7 @@ def collect_opinions(
             **found.dropped,
             "screened": len(found.clips) - int(opinions["ratings"].sum()),
         },
-        "limits": limits_of_study(screened),
+        "limits": limits_of_study(screened, opinions),
     }
     return opinions, screened, counts
 
