@@ -13,6 +13,7 @@ from kedro.framework.cli.cli import KedroCLI
 
 from padam.defects.shards import ClipPair, write_shard
 from padam.hooks.mlflow_record import RUN_FILE
+from padam.quality.ratings import read_ratings
 from tests.quality.listening_kit import make_pairs, quality_of
 
 VERSION = "2026-01-01T00.00.00.000Z"
@@ -68,7 +69,10 @@ def before(data: Path, run: Run) -> Result:
 def kit(data: Path, run: Run, before: Result) -> Path:
     result = run("listening_test", **{"listening_test.sample.clips": 5})
     assert result.exit_code == 0, result.output
-    return latest(data, KIT)
+    assert "5 clips, 2 hidden references, 2 for practice" in result.output
+    kit = latest(data, KIT)
+    assert str(kit / "index.html") in re.sub(r"[│\s]", "", result.output), "folded in a table"
+    return kit
 
 
 def hand_in(folder: Path, key: pd.DataFrame, listener: str, score: int) -> None:
@@ -111,12 +115,18 @@ def test_results_come_back_as_ratings_of_clips(
         hand_in(tmp_path / "handed in", key, listener, score)
     result = run("listening_results", listening_results=tmp_path / "handed in")
     assert result.exit_code == 0, result.output
+    assert "ann 5, bob 5" in result.output
     ratings = pd.read_csv(latest(data, "03_primary/ratings.csv"))
     assert len(ratings) == 2 * len(key), "of the first test, though a second one was made"
     assert ratings.groupby("listener")["score"].unique().str[0].to_dict() == {"ann": 4, "bob": 2}
     for _, mine in ratings.groupby("listener"):
         assert mine.sort_values("trial")["clip"].tolist() == key["clip"].tolist()
         assert mine.sort_values("trial")["kind"].tolist() == key["kind"].tolist()
+    table = pd.read_csv(latest(data, "03_primary/ratings.csv"), dtype=str)
+    understood = read_ratings(table, list(make_pairs()))
+    assert len(understood.clips) == 2 * 5
+    assert len(understood.hidden_references) == 2 * 2
+    assert understood.dropped == {"training": 2 * 2, "unanswered": 0, "unknown_clip": 0}
 
 
 def test_faults_are_one_message(kit: Path, run: Run, tmp_path: Path) -> None:

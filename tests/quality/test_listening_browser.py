@@ -227,3 +227,51 @@ def test_a_listener_goes_through_the_test(driver: WebDriver, tmp_path: Path) -> 
     heard = driver.execute_script("return heardFiles")
     assert list(dict.fromkeys(Path(url).stem for url in heard)) == order[3:]
     assert driver.get_log("browser") == []
+
+
+@pytest.mark.slow
+@needs_browser
+def test_one_file_in_a_browser_that_keeps_nothing(driver: WebDriver, tmp_path: Path) -> None:
+    refuse = "Storage.prototype.setItem = () => { throw new DOMException('full'); };"
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": refuse})
+    page = {"inline_audio": True, "headphones_check": False, "break_after_min": 1e-6}
+    test = small_test(clips=2, **page)
+    person = Listener(driver, write_kit(tmp_path, test))
+    person.open()
+    assert not person.see("unkept")
+    person.sign_in("zoe")
+    assert "does not keep your ratings" in person.see("unkept")
+    person.click("to-trials")
+    order = order_of(test, "zoe")
+    for number in range(len(order)):
+        person.click("play")
+        person.wait_for(lambda: person.can_use("#scores input"))
+        driver.find_elements(By.CSS_SELECTOR, "#scores label")[number].click()
+        person.click("next")
+        if number < len(order) - 1:
+            assert "please rest" in person.see("break-due")
+            person.click("continue")
+        if person.is_on("ready"):
+            person.click("to-rating")
+    assert person.is_on("end")
+    results = tmp_path / "copied.csv"
+    results.write_text(driver.find_element(By.ID, "results").get_attribute("value") or "")
+    ratings = read_results(results, test.key)
+    assert ratings["score"].tolist() == [5, 4, 3, 2][: len(order)]
+    assert ratings["clip"].tolist() == test.key.set_index("item").loc[order, "clip"].tolist()
+
+
+@pytest.mark.slow
+@needs_browser
+def test_a_missing_file_is_named(driver: WebDriver, tmp_path: Path) -> None:
+    test = small_test(headphones_check=False)
+    person = Listener(driver, write_kit(tmp_path, test))
+    item = order_of(test, "kim")[0]
+    (tmp_path / "audio" / f"{item}.flac").unlink()
+    person.open()
+    person.sign_in("kim")
+    person.click("to-trials")
+    person.wait_for(lambda: person.see("play-error"))
+    assert f"audio/{item}.flac" in person.see("play-error")
+    person.press(Keys.SPACE)
+    assert not person.can_use("#next")

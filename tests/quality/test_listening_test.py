@@ -66,6 +66,14 @@ def test_strata_differ_by_one_clip_and_so_do_bins_within_them(clips: int) -> Non
         assert (table.loc[stratum].max() - unexhausted <= 1).all()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_few_clips_still_cover_the_quality(seed: int) -> None:
+    found = sampled(quality(), seed, clips=16, quality_bins=4)
+    counts = found["quality_bin"].value_counts()
+    assert set(counts.index) == {0, 1, 2, 3}
+    assert counts.max() - counts.min() <= 2
+
+
 def test_bins_are_quantiles_of_what_could_be_drawn() -> None:
     found = sampled(quality(), clips=200, quality_bins=4)
     assert found["quality_bin"].value_counts().tolist() == [50] * 4

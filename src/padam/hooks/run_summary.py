@@ -10,6 +10,8 @@ from kedro.pipeline import Pipeline
 from rich.console import Console
 from rich.table import Table
 
+from padam.audio.storage import Location
+
 Rows = list[tuple[str, str]]
 Summary = Mapping[str, Any]
 
@@ -204,9 +206,46 @@ def estimate(row: Summary, name: str) -> str:
     return f"{row[name]:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
 
 
-PARTS: dict[str, tuple[str, Callable[[Summary], Rows]]] = {
+def listening_test_rows(summary: Summary) -> Rows:
+    """What listeners are given to rate."""
+    items = summary["items"]
+    return [
+        ("test id", summary["test_id"]),
+        (
+            "items",
+            f"{items['clip']} clips, {items['hidden_reference']} hidden references, "
+            f"{items['training']} for practice",
+        ),
+    ]
+
+
+def page_rows(page: Location) -> Rows:
+    """Where the page of a listening test lies."""
+    return [("page", str(page))]
+
+
+def ratings_rows(summary: Summary) -> Rows:
+    """What listeners have handed in."""
+    counts, by_listener = summary["ratings"], summary["clips_by_listener"]
+    return [
+        (
+            "ratings",
+            f"{counts['clip']} of {summary['clips']} clips, {counts['hidden_reference']} of hidden "
+            f"references, {counts['training']} in practice",
+        ),
+        (
+            f"clips of each of {summary['listeners']} listeners",
+            ", ".join(f"{name} {count}" for name, count in by_listener.items()),
+        ),
+    ]
+
+
+PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "synthesis": ("synthesis_summary", synthesis_rows),
     "metric fusion": ("fusion_summary", fusion_rows),
+    "listening test": ("listening_test_summary", listening_test_rows),
+    "to give to listeners": ("listening_test_kit", page_rows),
+    "what listeners handed in": ("listening_ratings_summary", ratings_rows),
     "agreement with people": ("agreement_summary", agreement_rows),
     "stage 1": ("feature_extractor_summary", stage_1_rows),
     "stage 2": ("quality_head_summary", stage_2_rows),

@@ -6,6 +6,7 @@ paper had 616 clips rated by 12 people (PADAM §3.2).
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -169,11 +170,30 @@ def sample_clips(
     place = pool["q_hat"].rank(method="first").astype(int) - 1
     pool = pool.assign(stratum=stratum, quality_bin=place * config.quality_bins // len(pool))
     if config.sampling == "stratified":
-        turn = pool.groupby(["stratum", "quality_bin"]).cumcount()
-        pool = pool.loc[turn.sort_values(kind="stable").index]
-        turn = pool.groupby("stratum").cumcount()
-        pool = pool.loc[turn.sort_values(kind="stable").index]
+        pool = pool.loc[_in_turn(pool, config.clips)]
     return pool.head(config.clips).sort_values("clip_id", ignore_index=True)
+
+
+def _in_turn(pool: pd.DataFrame, count: int) -> list[Any]:
+    """Index of clips taken in turn: the least taken stratum, therein the least taken bin.
+
+    Among bins that are even, the one goes first that all strata together have taken the least.
+    """
+    left = {
+        cell: list(rows.index)
+        for cell, rows in pool.groupby(["stratum", "quality_bin"], sort=False)
+    }
+    taken: Counter[Any] = Counter()
+    chosen = []
+    for _ in range(count):
+        stratum, quality_bin = min(
+            left, key=lambda cell: (taken[cell[0]], taken[cell], taken[cell[1]])
+        )
+        taken.update([stratum, quality_bin, (stratum, quality_bin)])
+        chosen.append(left[stratum, quality_bin].pop())
+        if not left[stratum, quality_bin]:
+            del left[stratum, quality_bin]
+    return chosen
 
 
 def _choose_references(
