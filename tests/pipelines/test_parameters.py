@@ -51,6 +51,8 @@ def test_paper_holds_the_papers_constants(project: Path) -> None:
     assert (weights.cdpam, weights.dnsmos, weights.pesq, weights.visqol) == (0.40, 0.23, 0.19, 0.18)
     scoring = paper["metric_fusion"]["scoring"]
     assert (scoring.channel_policy, scoring.cdpam_crop_s) == ("worst", None)
+    rated = paper["listening_test"]["sample"]
+    assert (rated.clips, rated.sampling) == (616, "random")
     stage_1 = paper["feature_extractor"]["training"]
     assert (stage_1.audio_encoder, stage_1.video_encoder) == ("paper", "paper")
     assert (stage_1.temperature, stage_1.max_lr, stage_1.clip_s) == (0.1, 1e-4, 10.0)

@@ -37,6 +37,7 @@ class _Row(BaseModel):
 def read_results(folder_or_files: Location | Iterable[Location], key: pd.DataFrame) -> pd.DataFrame:
     """Read the files of one test's listeners; returns `RATING_COLUMNS`, a row per rating.
 
+    They are the `.csv` files of a folder of this machine, or files anywhere.
     `key` (`read_keys`) tells what the items are, and may hold those of several tests. The `clip` of
     a hidden reference is the one that it is the reference of. A listener may have rated a part.
     Raises ValueError that names every file that cannot be used, and why.
