@@ -4,7 +4,10 @@ All in one file: one worker runs the chain once for all of them.
 """
 
 import json
+import os
+import random
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import fsspec
@@ -483,19 +486,25 @@ def test_every_path_in_the_readme_exists(project: Path) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
+    """Return a port that nobody listens on, below 49152: kedro-viz refuses those above."""
+    for port in random.sample(range(20_000, 49_152), 100):
+        with socket.socket() as server, suppress(OSError):
+            server.bind(("127.0.0.1", port))
+            return port
+    pytest.fail("no free port in a hundred tries")
 
 
 @contextmanager
 def serving(command: list[str], cwd: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
             yield process
         finally:
-            process.terminate()
+            # kedro-viz serves from a child, which would outlive it
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait(timeout=30)
 
 
