@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from padam.quality.listening_page import write_kit
 from padam.quality.listening_results import read_results
 from padam.quality.listening_test import TRAINING, ListeningTest
-from tests.quality.listening_kit import SECONDS, make_pairs, small_test
+from tests.quality.listening_kit import make_pairs, small_test
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 DRIVER = shutil.which("chromedriver")
@@ -24,15 +24,16 @@ needs_browser = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="no chromium and chromedriver on this machine"
 )
 PATIENCE_S = 30
+SECONDS = 0.2
 
-# What a person would hear: the energy of each channel of a tone, and the files that are played.
+# What a person would hear: the channels of a tone, here cut short, and the files that are played.
 EARS = """
   window.heardTones = [];
   window.heardFiles = [];
   const start = AudioBufferSourceNode.prototype.start;
-  AudioBufferSourceNode.prototype.start = function (...when) {
+  AudioBufferSourceNode.prototype.start = function () {
     heardTones.push([0, 1].map((n) => this.buffer.getChannelData(n).some((x) => x !== 0)));
-    return start.apply(this, when);
+    return start.call(this, 0, 0, 0.1);
   };
   const play = HTMLMediaElement.prototype.play;
   HTMLMediaElement.prototype.play = function () {
@@ -160,10 +161,10 @@ def test_orders_of_listeners_are_spread_evenly() -> None:
 
 @needs_browser
 def test_a_listener_goes_through_the_test(driver: WebDriver, tmp_path: Path) -> None:
-    test = small_test()
+    test = small_test(make_pairs(seconds=SECONDS), clips=3)
     person = Listener(driver, write_kit(tmp_path, test))
     order = order_of(test, "anna")
-    scores = [4, 2, 5, 1, 3, 2, 5, 4][: len(order)]
+    scores = [4, 2, 5, 1, 3, 2]
 
     person.open()
     assert person.is_on("start")
@@ -171,10 +172,6 @@ def test_a_listener_goes_through_the_test(driver: WebDriver, tmp_path: Path) -> 
     assert "letters, digits" in person.see("listener-error")
     person.sign_in(" Anna ")
     assert person.is_on("headphones")
-    person.hear_tones(wrong=True)
-    assert person.is_on("headphones-failed")
-    assert "You placed 0 of 5" in person.see("tone-result")
-    person.click("retry")
     person.hear_tones()
     assert person.is_on("scale")
     person.click("to-trials")
@@ -187,21 +184,21 @@ def test_a_listener_goes_through_the_test(driver: WebDriver, tmp_path: Path) -> 
     person.rate(scores[1])
     assert person.is_on("ready")
     person.click("to-rating")
-    assert person.see("place") == "Clip 1 of 6"
+    assert person.see("place") == "Clip 1 of 4"
     person.rate(scores[2])
 
     person.open()
     assert person.is_on("start")
-    assert "1 of 6 clips are rated" in person.see("resume")
+    assert "1 of 4 clips are rated" in person.see("resume")
     person.press(Keys.ENTER)
-    assert person.see("place") == "Clip 2 of 6"
+    assert person.see("place") == "Clip 2 of 4"
     person.rate(scores[3])
     person.press(Keys.SPACE)
     person.click("pause")
-    assert "2 of 6 clips are rated" in person.see("so-far")
+    assert "2 of 4 clips are rated" in person.see("so-far")
     person.click("save-part")
     person.click("continue")
-    assert person.see("place") == "Clip 3 of 6"
+    assert person.see("place") == "Clip 3 of 4"
     for score in scores[4:]:
         person.rate(score)
 
@@ -223,10 +220,28 @@ def test_a_listener_goes_through_the_test(driver: WebDriver, tmp_path: Path) -> 
     assert ratings["trial"].tolist() == list(range(1, len(order) + 1))
     assert ratings["session"].tolist() == [1] * 3 + [2] * (len(order) - 3)
     assert set(ratings["listener"]) == {"anna"}
-    assert (ratings["seconds"] >= SECONDS - 0.1).all()
+    assert (ratings["seconds"] >= 0.8 * SECONDS).all()
     heard = driver.execute_script("return heardFiles")
     assert list(dict.fromkeys(Path(url).stem for url in heard)) == order[3:]
     assert driver.get_log("browser") == []
+
+
+@pytest.mark.slow
+@needs_browser
+def test_who_fails_the_headphones_check_tries_again(driver: WebDriver, tmp_path: Path) -> None:
+    person = Listener(driver, write_kit(tmp_path, small_test()))
+    person.open()
+    person.sign_in("max")
+    person.hear_tones(wrong=True)
+    assert person.is_on("headphones-failed")
+    assert "You placed 0 of 5" in person.see("tone-result")
+    person.open()
+    person.sign_in("max")
+    assert person.is_on("headphones"), "a reload is no way round"
+    person.hear_tones(wrong=True)
+    person.click("retry")
+    person.hear_tones()
+    assert person.is_on("scale")
 
 
 @pytest.mark.slow
