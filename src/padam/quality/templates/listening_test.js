@@ -3,7 +3,7 @@
   const test = JSON.parse(document.getElementById("test").textContent);
   const byId = (id) => document.getElementById(id);
   const LISTENER = /^[a-z0-9][a-z0-9._-]{0,31}$/;
-  const TONE = { seconds: 0.5, fadeSeconds: 0.05, hertz: 500, amplitude: 0.1 };
+  const TONE = { seconds: 0.5, fadeSeconds: 0.05, hertz: 500, amplitude: 0.1, patienceSeconds: 5 };
 
   // ------------------------------------------------------------------ what is kept in this browser
   const place = (name) => `padam-listening-test/${test.id}/${name}`;
@@ -118,6 +118,12 @@
     return drawn;
   }
 
+  // A browser that finds no device to play on lets wait for ever.
+  const silence = (seconds) =>
+    new Promise((_, fail) => {
+      setTimeout(() => fail(new Error("no sound device answers")), 1000 * seconds);
+    });
+
   function startTones() {
     const sides = ["left", "right", "both"];
     tones = shuffled([...sides, ...shuffled([...sides, ...sides]).slice(0, test.tones - sides.length)]);
@@ -138,7 +144,7 @@
     byId("tone-error").textContent = "";
     try {
       audioContext = audioContext || new AudioContext();
-      await audioContext.resume();
+      await Promise.race([audioContext.resume(), silence(TONE.patienceSeconds)]);
       const rate = audioContext.sampleRate;
       const buffer = audioContext.createBuffer(2, Math.round(TONE.seconds * rate), rate);
       const side = tones[toneAnswers.length];
@@ -159,7 +165,7 @@
       source.start();
     } catch (error) {
       tonePlays = false;
-      byId("tone-error").textContent = `This browser cannot play a tone (${error.message}). Take another browser.`;
+      byId("tone-error").textContent = `No tone can be played (${error.message}). Connect your headphones and try again, or take another browser.`;
     }
   });
 
