@@ -235,7 +235,7 @@ def test_a_fusion_that_is_better_is_called_so() -> None:
 
 def test_a_fusion_that_is_no_better_is_not_called_so() -> None:
     calls = []
-    for seed in range(20):
+    for seed in range(12):
         rng = np.random.default_rng(seed)
         scores, mos = gaussian(rng, 200, {"cdpam": 0.5, "pesq": 0.2})
         q_hat = 0.5 * (mos - 3) / 0.8 + np.sqrt(0.75) * rng.standard_normal(200)
@@ -243,7 +243,7 @@ def test_a_fusion_that_is_no_better_is_not_called_so() -> None:
         found = compare_with_best_metric(agreement_table(scores, mos, QUICK), scores, mos, QUICK)
         assert found is not None
         calls.append([found[name] < 0.05 for name in ("bootstrap_p", "williams_p", "meng_p")])
-    assert np.sum(calls, axis=0).max() <= 4  # of 20; 5 or more have probability 0.003
+    assert np.sum(calls, axis=0).max() <= 3  # of 12; 4 or more have probability 0.002
 
 
 def test_a_metric_that_agrees_inversely_is_compared_by_size() -> None:

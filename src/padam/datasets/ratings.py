@@ -65,4 +65,4 @@ class RatingsFileDataset(AbstractDataset[NoReturn, RatingsFile]):
         return self._filepath is not None and is_file(self._filepath)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+        return {"filepath": str(self._filepath) if self._filepath else None}

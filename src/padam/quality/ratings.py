@@ -12,8 +12,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 
+from padam.quality.listening_test import CLIP, HIDDEN_REFERENCE, TRAINING
+
 COLUMNS = ("clip", "listener", "score")
-KINDS = ("clip", "hidden_reference", "training")
+KINDS = (CLIP, HIDDEN_REFERENCE, TRAINING)
 SCALE = (1.0, 5.0)
 CONFIDENCE = 0.95
 
@@ -76,10 +78,10 @@ def read_ratings(table: pd.DataFrame, clips: Collection[str], name: str = "ratin
     text = text[(text != "").any(axis=1)]
     if text.empty:
         raise ValueError(f"{name} holds no rating.")
-    kind = text["kind"] if "kind" in text else pd.Series("clip", index=text.index)
+    kind = text["kind"] if "kind" in text else pd.Series(CLIP, index=text.index)
     _refuse(name, text, ~kind.isin(KINDS), f"kind is none of {', '.join(KINDS)}")
     _refuse(name, text, (text["clip"] == "") | (text["listener"] == ""), "no clip or no listener")
-    training, unanswered = kind == "training", text["score"] == ""
+    training, unanswered = kind == TRAINING, text["score"] == ""
     counted = text[~training & ~unanswered]
     score = pd.to_numeric(counted["score"], errors="coerce").astype(float)
     _refuse(name, counted, score.isna(), "score is no number")
@@ -91,7 +93,7 @@ def read_ratings(table: pd.DataFrame, clips: Collection[str], name: str = "ratin
             "score": score,
         }
     )
-    rated = valid[kind[valid.index] == "clip"]
+    rated = valid[kind[valid.index] == CLIP]
     twice = rated.duplicated(["clip_id", "listener"], keep=False)
     _refuse(name, text.loc[rated.index], twice, "a listener rated a clip twice; keep one row each")
     known = rated["clip_id"].isin(set(clips))
@@ -103,7 +105,7 @@ def read_ratings(table: pd.DataFrame, clips: Collection[str], name: str = "ratin
         )
     return Ratings(
         clips=rated[known].reset_index(drop=True),
-        hidden_references=valid[kind[valid.index] == "hidden_reference"].reset_index(drop=True),
+        hidden_references=valid[kind[valid.index] == HIDDEN_REFERENCE].reset_index(drop=True),
         dropped={
             "training": int(training.sum()),
             "unanswered": int((unanswered & ~training).sum()),
