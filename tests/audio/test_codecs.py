@@ -225,11 +225,14 @@ def test_a_filter_that_loses_count_is_refused():
         round_trip(programme(), 48000, CodecSettings(codec="aac"), lambda packets: packets[1:])
 
 
-@pytest.mark.parametrize("codec", ["aac", "mp3", "opus"])
-@pytest.mark.parametrize("rate", [32000, 44100, 48000])
+@pytest.mark.parametrize(
+    ("codec", "rate"),
+    [
+        *[(codec, rate) for codec in ("aac", "mp3") for rate in (32000, 44100, 48000)],
+        ("opus", 48000),
+    ],
+)
 def test_a_part_of_a_stream_decodes_as_in_the_whole(codec, rate):
-    if codec == "opus" and rate != 48000:
-        pytest.skip("Opus has no such rate")
     stream = encode(programme(), 48000, CodecSettings(codec=codec, sample_rate=rate))
     whole = decode(stream)
     for span in (slice(0, 7000), slice(40003, 61001), slice(50000, None), slice(30000, 31000)):

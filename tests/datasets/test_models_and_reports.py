@@ -90,9 +90,9 @@ def test_trials_survive_in_the_storage(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [WorkFolderDataset, OptunaStorageDataset])
 def test_work_in_progress_stays_on_this_machine(kind: type, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="work_root=PATH"):
-        kind(filepath="s3://bucket/06_models/work").load()
-    assert kind(filepath=f"file://{tmp_path}/work/x").load() is not None
-    assert (tmp_path / "work").is_dir()
+        kind(filepath="s3://bucket/06_models/unfinished").load()
+    assert kind(filepath=f"file://{tmp_path}/unfinished/x").load() is not None
+    assert (tmp_path / "unfinished").is_dir()
 
 
 @pytest.mark.parametrize(

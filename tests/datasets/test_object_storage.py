@@ -252,7 +252,7 @@ def test_a_full_disk_names_the_place_and_leaves_no_broken_shard(
 
 
 def test_what_a_killed_worker_left_is_not_published(tmp_path: Path) -> None:
-    scratch = tmp_path / "padam/.scores.partial/work/.tmpabc"
+    scratch = tmp_path / "padam/.scores.partial" / jobs().fingerprint / ".tmpabc"
     scratch.mkdir(parents=True)
     (scratch / "part-0.parquet").write_bytes(b"half")
     scores(str(tmp_path)).save(jobs())
