@@ -17,8 +17,9 @@ def test_length_is_exact(samples, from_rate, to_rate):
 
 
 @pytest.mark.parametrize(("from_rate", "to_rate"), [(48000, 16000), (44100, 48000), (16000, 48000)])
-def test_a_sine_stays_the_same_sine(from_rate, to_rate):
-    converted = resample(sine(from_rate, 997, 1.0, 0.5), from_rate, to_rate)
+@pytest.mark.parametrize("quality", ["HQ", "VHQ"])
+def test_a_sine_stays_the_same_sine(from_rate, to_rate, quality):
+    converted = resample(sine(from_rate, 997, 1.0, 0.5), from_rate, to_rate, quality)
     expected = sine(to_rate, 997, 1.0, 0.5)
     middle = slice(to_rate // 10, -to_rate // 10)
     assert np.abs(converted - expected)[:, middle].max() < 1e-5

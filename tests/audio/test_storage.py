@@ -13,7 +13,15 @@ import soundfile
 from padam.audio import storage as places
 from padam.audio.container import UnreachableError, open_container, packets_of
 from padam.audio.media import MediaError, probe, read_audio, read_video, stream_audio
-from padam.audio.storage import StorageError, as_location, identity, is_url, locate, open_binary
+from padam.audio.storage import (
+    StorageError,
+    as_location,
+    identity,
+    is_url,
+    locate,
+    open_binary,
+    written_whole,
+)
 from tests.audio.signals import programme, write_media
 
 
@@ -160,3 +168,15 @@ def test_errors_come_back_from_worker_processes() -> None:
     for error in (StorageError("s3://b", "no"), UnreachableError("s3://b", "no")):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again)) == (type(error), "s3://b: no")
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "scores.json"
+    with written_whole(target) as partial:
+        partial.write_text("first")
+        assert not target.exists()
+    with pytest.raises(RuntimeError), written_whole(str(target)) as partial:  # noqa: PT012
+        partial.write_text("seco")
+        raise RuntimeError("disk full")
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]

@@ -5,7 +5,6 @@ Times count from the point where the file starts to play, so that audio and pict
 
 import io
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from padam.audio.container import (
     video_stream,
 )
 from padam.audio.pictures import read_video
+from padam.audio.storage import written_whole
 from padam.audio.timeline import Timeline
 
 __all__ = [
@@ -144,16 +144,11 @@ def write_flac(path: str | Path, audio: Audio, sample_rate: int, subtype: str = 
         raise ValueError(f"{path}: audio holds NaN or infinite samples")
     if not 1 <= audio.shape[0] <= 8:
         raise ValueError(f"{path}: FLAC takes 1 to 8 channels, not {audio.shape[0]}")
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     # through memory: of a full disk libsndfile says no more than "System error"
     content = io.BytesIO()
     soundfile.write(content, audio.T, sample_rate, subtype=subtype, format="FLAC")
-    try:
-        temporary.write_bytes(content.getbuffer())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as partial:
+        partial.write_bytes(content.getbuffer())
 
 
 def _blocks_of(size: int, timeline: Timeline, sample_rate: int) -> Iterator[Audio]:

@@ -1,16 +1,21 @@
 """Sample rate conversion of whole signals."""
 
+from typing import Literal
+
 import numpy as np
 import soxr
 
 from padam.audio import Audio
 
 
-def resample(audio: Audio, from_rate: int, to_rate: int) -> Audio:
+def resample(
+    audio: Audio, from_rate: int, to_rate: int, quality: Literal["HQ", "VHQ"] = "VHQ"
+) -> Audio:
     """Convert (channels, samples) to another rate, aligned to the input's first sample.
 
-    The result has exactly `round(samples * to_rate / from_rate)` samples. Raises ValueError for a
-    rate that is not positive.
+    `quality` is soxr's: VHQ keeps 28 bits, HQ 20 bits at half the cost. The result has exactly
+    `round(samples * to_rate / from_rate)` samples. Raises ValueError for a rate that is not
+    positive.
     """
     if from_rate <= 0 or to_rate <= 0:
         raise ValueError(f"sample rates must be positive, got {from_rate} and {to_rate} Hz")
@@ -22,7 +27,7 @@ def resample(audio: Audio, from_rate: int, to_rate: int) -> Audio:
         return result
     for channel, source in zip(result, audio, strict=True):
         converted = soxr.resample(
-            np.ascontiguousarray(source, np.float32), from_rate, to_rate, "VHQ"
+            np.ascontiguousarray(source, np.float32), from_rate, to_rate, quality
         )
         # soxr rounds its own way: at most one sample is missing or too many
         count = min(samples, len(converted))

@@ -5,6 +5,7 @@ Credentials and endpoints are fsspec's own business: the variables of the storag
 """
 
 import io
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,6 +100,21 @@ def open_binary(location: Location, block_bytes: int = _BLOCK_BYTES) -> BinaryIO
         files, path = filesystem(location)
         file = files.open(path, "rb", block_size=block_bytes, **_CACHE)
     return cast(BinaryIO, _RemoteFile(str(location), file))
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a name beside `path` to write under; what was written gets its name in the end.
+
+    Where writing fails the file is as it was, and nothing is left under the other name.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_bytes(location: Location) -> bytes:

@@ -4,7 +4,6 @@ It is a folder of `index.html`, pictures and FLAC files, which a browser opens w
 """
 
 import io
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict, Field
 
 from padam.audio.codecs import CodecName
+from padam.audio.storage import written_whole
 from padam.defects.base import DefectParams
 from padam.defects.distribution import CONFIDENCE, count_outside
 from padam.defects.drawn_clip import read_params
@@ -326,6 +326,5 @@ def _picture(figure: Figure, file_format: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        partial.write_bytes(content)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from padam.audio import Audio
 from padam.audio.channels import fit_channels
 from padam.audio.container import MediaError, UnreachableError
 from padam.audio.media import read_audio
-from padam.audio.storage import Location, locate, open_binary
+from padam.audio.storage import Location, locate, open_binary, written_whole
 from padam.defects.clip_ids import clip_rng
 from padam.defects.mixing import Layer, load_layers, mix
 from padam.defects.workflow import UnusableSourceError, WorkflowConfig, make_pair
@@ -103,17 +102,15 @@ def write_shard(path: str | Path, pairs: Iterable[ClipPair]) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for pair in pairs:
-                for side, audio in (("reference", pair.reference), ("degraded", pair.degraded)):
-                    _add(tar, f"{pair.clip_id}.{side}.flac", flac_bytes(audio, pair.sample_rate))
-                text = json.dumps(pair.metadata, sort_keys=True, indent=1)
-                _add(tar, f"{pair.clip_id}.json", text.encode())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        written_whole(path) as partial,
+        tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for pair in pairs:
+            for side, audio in (("reference", pair.reference), ("degraded", pair.degraded)):
+                _add(tar, f"{pair.clip_id}.{side}.flac", flac_bytes(audio, pair.sample_rate))
+            text = json.dumps(pair.metadata, sort_keys=True, indent=1)
+            _add(tar, f"{pair.clip_id}.json", text.encode())
 
 
 def read_shard(path: Location, only: Collection[str] | None = None) -> Iterator[ClipPair]:
@@ -223,8 +220,10 @@ def _full_length(audio: Audio, samples: int, sample_rate: int) -> Audio:
 
 def _integers(audio: Audio) -> np.ndarray[Any, np.dtype[np.int32]]:
     # single precision is exact here: 24 bits, and a power of two
-    scaled = np.rint(audio * np.float32(_FULL_SCALE))
-    return np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
+    scaled = audio * np.float32(_FULL_SCALE)
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1, out=scaled)
+    return scaled.astype(np.int32)
 
 
 def _on_grid(audio: Audio) -> Audio:

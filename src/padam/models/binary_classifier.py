@@ -13,6 +13,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from padam.audio.storage import written_whole
+
 Floats = npt.NDArray[np.float64]
 
 _ESTIMATOR_FILE = "estimator.skops"
@@ -206,6 +208,5 @@ def check_labels(y: npt.ArrayLike, rows: int) -> npt.NDArray[np.int64]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        partial.write_bytes(content)

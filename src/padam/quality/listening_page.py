@@ -2,7 +2,6 @@
 
 import base64
 import math
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +13,7 @@ from padam.audio import Audio
 from padam.audio.levels import peak_db
 from padam.audio.loudness import integrated_loudness_lufs
 from padam.audio.media import write_flac
+from padam.audio.storage import written_whole
 from padam.quality.listening_test import HIDDEN_REFERENCE, TRAINING, ListeningTest, Pair
 
 INDEX = "index.html"
@@ -103,9 +103,9 @@ def _write_page(path: Path, test: ListeningTest, audio_s: float, inlined: dict[s
     }
     minutes = math.ceil((audio_s + _RATING_S * len(test.key)) / 60)
     page = _template().render(test=data, minutes=minutes, scale=SCALE, inlined=inlined)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(page, encoding="utf-8")
-    return partial.replace(path)
+    with written_whole(path) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return path
 
 
 def _template() -> jinja2.Template:

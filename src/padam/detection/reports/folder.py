@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from padam.audio.storage import written_whole
 from padam.detection.reports.figure import score_timeline
 from padam.detection.reports.json_report import Document, write_document
 
@@ -26,7 +27,6 @@ def write_reports(folder: Path, document: Document) -> None:
             float("nan") if threshold is None else threshold,
             title=f"{document['title']['file']}: {document['verdict']}",
         )
-        partial = folder / f".{TIMELINE}.partial"
-        figure.savefig(partial, format="png", dpi=110)
-        partial.replace(folder / TIMELINE)
+        with written_whole(folder / TIMELINE) as partial:
+            figure.savefig(partial, format="png", dpi=110)
     write_document(document, folder / DOCUMENT)

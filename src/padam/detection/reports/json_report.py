@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +17,7 @@ import pandas as pd
 
 import padam
 from padam.audio.media import MediaInfo
+from padam.audio.storage import written_whole
 from padam.detection.events import Event
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.timecode import timecode
@@ -79,10 +79,9 @@ def write_document(document: Document, path: str | Path) -> None:
     """Write detections.json whole or not at all; the folder is made where it is missing."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(path)
+    with written_whole(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def _verdict(segments: pd.DataFrame, threshold: float) -> str:
