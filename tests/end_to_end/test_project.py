@@ -57,6 +57,7 @@ DATASETS = (
     "07_model_output/title_scores",
     "08_reporting/synthesis_distribution.parquet",
     "08_reporting/synthesis_gallery",
+    "08_reporting/quality_examples",
     "08_reporting/evaluation_table.csv",
     "08_reporting/detections",
 )

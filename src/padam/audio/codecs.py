@@ -16,9 +16,8 @@ from av.audio.codeccontext import AudioCodecContext
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from padam.audio import Audio
-from padam.audio.channels import remix
 from padam.audio.filters import lowpass
-from padam.audio.frames import frame_samples
+from padam.audio.frames import put_samples
 from padam.audio.packets import (
     PacketFilter,
     filter_span,
@@ -227,11 +226,12 @@ def decode(
             round(last * rate / stream.sample_rate) - origin,
         )
         decoded[:, where] = _stretch(decoded[:, where], present[where])
-    result = np.zeros((stream.channels, last - first), dtype=np.float32)
-    restored = resample(decoded, rate, stream.sample_rate, _RESAMPLING)
-    restored = restored[:, first - begin : last - begin]
-    result[:, : restored.shape[1]] = restored
-    return np.clip(result, -1, 1, out=result)
+    if rate != stream.sample_rate:
+        decoded = resample(decoded, rate, stream.sample_rate, _RESAMPLING)
+    restored = decoded[:, first - begin : last - begin]
+    if restored.shape[1] < last - first:
+        restored = np.pad(restored, ((0, 0), (0, last - first - restored.shape[1])))
+    return np.clip(restored, -1, 1, out=restored)
 
 
 def packet_span(settings: CodecSettings, start_s: float, duration_s: float) -> range:
@@ -338,9 +338,7 @@ def _decode(
             position += frame.samples
             if count > 0:
                 place = slice(start, start + count)
-                # a damaged header can announce another channel count, too
-                block = remix(frame_samples(frame), stream.channels)
-                decoded[:, place] = block[:, skipped : skipped + count]
+                put_samples(frame, decoded[:, place], skipped)
                 present[place] = True
     return _limit(decoded), present
 
@@ -354,4 +352,8 @@ def _stretch(decoded: Audio, present: npt.NDArray[np.bool_]) -> Audio:
 
 
 def _limit(block: Audio) -> Audio:
-    return np.clip(np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0), -1, 1)
+    """Bring samples into [-1, 1] in place, NaN to 0."""
+    np.clip(block, -1, 1, out=block)
+    if np.isnan(block.sum()):
+        block[np.isnan(block)] = 0
+    return block

@@ -7,6 +7,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from padam.audio import Audio
+from padam.audio.channels import remix
 
 _MAX_PLANES = 7
 
@@ -33,6 +34,16 @@ def frame_samples(frame: AudioFrame) -> Audio:
     if np.issubdtype(array.dtype, np.integer):
         return (array / float(2 ** (8 * array.dtype.itemsize - 1))).astype(np.float32)
     return array.astype(np.float32, copy=False)
+
+
+def put_samples(frame: AudioFrame, into: Audio, skip: int = 0) -> None:
+    """Copy samples from `skip` on into (channels, n), remixed where the channels are others."""
+    channels, samples = into.shape
+    if frame.format.name == "fltp" and frame.layout.nb_channels == channels <= _MAX_PLANES:
+        for row, plane in zip(into, frame.planes, strict=True):
+            row[:] = np.frombuffer(plane, np.float32, skip + samples)[skip:]  # type: ignore[call-overload]
+        return
+    into[:] = remix(frame_samples(frame), channels)[:, skip : skip + samples]
 
 
 @lru_cache(maxsize=4)

@@ -145,7 +145,8 @@ def flac_bytes(audio: Audio, sample_rate: int) -> bytes:
     # libsndfile takes the upper 24 of 32 bits; its float path would scale by 2^23 - 1
     soundfile.write(
         buffer,
-        _integers(audio).T << 8,
+        # side by side, which is several times as fast as a transposed copy
+        np.stack(list(_scaled(audio).astype(np.int32) << 8), axis=1),
         sample_rate,
         format="FLAC",
         subtype="PCM_24",
@@ -218,16 +219,17 @@ def _full_length(audio: Audio, samples: int, sample_rate: int) -> Audio:
     return audio[:, :samples]
 
 
-def _integers(audio: Audio) -> np.ndarray[Any, np.dtype[np.int32]]:
+def _scaled(audio: Audio) -> Audio:
+    """Whole numbers of 24 bits."""
     # single precision is exact here: 24 bits, and a power of two
     scaled = audio * np.float32(_FULL_SCALE)
     np.rint(scaled, out=scaled)
     np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1, out=scaled)
-    return scaled.astype(np.int32)
+    return scaled
 
 
 def _on_grid(audio: Audio) -> Audio:
-    return _integers(audio).astype(np.float32) / np.float32(_FULL_SCALE)
+    return _scaled(audio) / np.float32(_FULL_SCALE)
 
 
 def _decode(data: bytes) -> tuple[Audio, int]:

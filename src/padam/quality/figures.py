@@ -1,5 +1,6 @@
 """Figures of the fused score."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -35,6 +36,47 @@ def quality_by_defect(q_hat: pd.Series, labels: Sequence[Sequence[str]]) -> Figu
     axes.set_ylabel("fused quality q̂")
     axes.set_title("q̂ by defect (number of clips below)")
     axes.grid(axis="y", alpha=0.3)
+    return figure
+
+
+def severity_correlation(severities: pd.DataFrame) -> dict[str, float]:
+    """Spearman's ρ of severity and q̂ by defect: -1 where every more severe clip scores lower.
+
+    severities: `defect`, `severity`, `q_hat` and `low_is_severe` (whether the low end of the
+    severity is the severe one), one row per defect of a clip. NaN where there is nothing to rank.
+    """
+    correlations = {}
+    for defect, found in severities.groupby("defect"):
+        worse = found["severity"].where(~found["low_is_severe"].astype(bool), -found["severity"])
+        correlations[str(defect)] = float(worse.corr(found["q_hat"], method="spearman"))
+    return correlations
+
+
+def quality_by_severity(severities: pd.DataFrame) -> Figure:
+    """Scatter of q̂ over the severity of each defect, severe to the right, with Spearman's ρ.
+
+    severities: as in `severity_correlation`, with `label`, the name of the severity's scale.
+    """
+    correlations = severity_correlation(severities)
+    figure = _figure(10.0, 5.0)
+    columns = max(1, math.ceil(len(correlations) / 2))
+    for number, (defect, found) in enumerate(severities.groupby("defect"), start=1):
+        axes = figure.add_subplot(2, columns, number)
+        found = found.dropna(subset=["severity", "q_hat"])
+        axes.scatter(found["severity"], found["q_hat"], s=12, alpha=0.6, linewidths=0)
+        rank = correlations[str(defect)]
+        text = "–" if math.isnan(rank) else f"{rank:.2f}"
+        name = str(defect).replace("_", " ")
+        axes.set_title(f"{name}: {len(found)} clips, ρ {text}", fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.3)
+        if number % columns == 1 or columns == 1:
+            axes.set_ylabel("fused quality q̂")
+        if len(found):
+            axes.set_xlabel(found["label"].iloc[0], fontsize=8)
+            if found["low_is_severe"].iloc[0]:
+                axes.invert_xaxis()
+    figure.suptitle("q̂ by severity, severe to the right")
     return figure
 
 

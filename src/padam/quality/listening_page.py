@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from padam.audio import Audio
@@ -15,6 +14,7 @@ from padam.audio.loudness import integrated_loudness_lufs
 from padam.audio.media import write_flac
 from padam.audio.storage import written_whole
 from padam.quality.listening_test import HIDDEN_REFERENCE, TRAINING, ListeningTest, Pair
+from padam.quality.pages import render
 
 INDEX = "index.html"
 AUDIO = "audio"
@@ -102,18 +102,7 @@ def _write_page(path: Path, test: ListeningTest, audio_s: float, inlined: dict[s
         "tones": _TONES,
     }
     minutes = math.ceil((audio_s + _RATING_S * len(test.key)) / 60)
-    page = _template().render(test=data, minutes=minutes, scale=SCALE, inlined=inlined)
+    page = render("listening_test.html", test=data, minutes=minutes, scale=SCALE, inlined=inlined)
     with written_whole(path) as partial:
         partial.write_text(page, encoding="utf-8")
     return path
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("padam.quality"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("listening_test.html")

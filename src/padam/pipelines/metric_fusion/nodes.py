@@ -11,8 +11,15 @@ from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import ClipShards
 from padam.defects.clip_ids import check_same_clips
 from padam.defects.registry import DEFECT_NAMES
+from padam.defects.severity import severity_table
 from padam.defects.shards import read_shard
-from padam.quality.figures import metric_correlation, quality_by_defect
+from padam.quality.examples import ExamplesConfig, QualityExamples, choose_examples
+from padam.quality.figures import (
+    metric_correlation,
+    quality_by_defect,
+    quality_by_severity,
+    severity_correlation,
+)
 from padam.quality.fusion import FusionWeights, Normaliser, RankMap, fuse
 from padam.quality.registry import METRIC_NAMES
 from padam.quality.scoring import PairScorer, ScoringConfig
@@ -67,10 +74,20 @@ def fuse_quality(
     return fused.merge(manifest[columns], on="clip_id", validate="1:1")
 
 
+def choose_quality_examples(
+    clips: ClipShards, scores: pd.DataFrame, fused: pd.DataFrame, config: ExamplesConfig
+) -> QualityExamples:
+    """Return a page of clips from the worst q̂ to the best."""
+    check_same_clips({"metric_scores": scores["clip_id"], "fused_quality": fused["clip_id"]})
+    return choose_examples(fused, scores, clips.select, config)
+
+
 def summarise_fusion(
-    scores: pd.DataFrame, fused: pd.DataFrame
-) -> tuple[dict[str, Any], Figure, Figure]:
-    """Return the distribution of q̂, what could not be scored, and two figures."""
+    scores: pd.DataFrame, fused: pd.DataFrame, manifest: pd.DataFrame
+) -> tuple[dict[str, Any], Figure, Figure, Figure]:
+    """Return the distribution of q̂, what could not be scored, and three figures."""
+    check_same_clips({"fused_quality": fused["clip_id"], "clip_manifest": manifest["clip_id"]})
+    severities = severity_table(manifest).merge(fused[["clip_id", "q_hat"]], on="clip_id")
     q_hat = fused["q_hat"]
     clean = fused["labels"] == ""
     metrics = [name for name in METRIC_NAMES if name in scores]
@@ -83,8 +100,14 @@ def summarise_fusion(
             "defective_mean": float(q_hat[~clean].mean()),
         },
         "by_defect": {name: float(q_hat[fused[name] == 1].mean()) for name in DEFECT_NAMES},
+        "severity_spearman": severity_correlation(severities),
         "mean": {name: float(scores[name].mean()) for name in metrics},
         "unscored": {name: int(scores[name].isna().sum()) for name in metrics},
     }
     labels = [text.split(",") if text else [] for text in fused["labels"]]
-    return summary, quality_by_defect(q_hat, labels), metric_correlation(scores)
+    return (
+        summary,
+        quality_by_defect(q_hat, labels),
+        quality_by_severity(severities),
+        metric_correlation(scores),
+    )

@@ -40,13 +40,25 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=nodes.summarise_fusion,
-                inputs=["metric_scores", "fused_quality"],
+                inputs=["metric_scores", "fused_quality", "clip_manifest"],
                 outputs=[
                     "fusion_summary",
                     "quality_by_defect_figure",
+                    "quality_by_severity_figure",
                     "metric_correlation_figure",
                 ],
                 name="summarise_fusion",
+            ),
+            Node(
+                func=nodes.choose_quality_examples,
+                inputs=[
+                    "clip_pairs",
+                    "metric_scores",
+                    "fused_quality",
+                    "params:metric_fusion.examples",
+                ],
+                outputs="quality_examples",
+                name="choose_quality_examples",
             ),
         ],
         namespace="metric_fusion",
