@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.archive import write_archive
+from tests.end_to_end import kedro_process
+from tests.end_to_end.kedro_process import finish, kill_at, unfinished
 
 pytestmark = pytest.mark.slow
 
 CLIPS, SHARD_SIZE = 20, 2
 KILLS = 3
-PATIENCE_S = 300
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,9 @@ def test_killed_three_times_it_ends_with_the_same_bytes(
 ):
     for kill in range(1, KILLS + 1):
         run = start(project, media, tmp_path, workers=workers)
-        wait_for_shards(run, tmp_path, 2 * kill)
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
+        kill_at(run, tmp_path / "03_primary/clip_pairs", ".tar", 2 * kill)
         assert not list((tmp_path / "03_primary/clip_pairs").glob("*"))
-    left = len(unfinished(tmp_path))
+    left = len(unfinished(tmp_path / "03_primary/clip_pairs", ".tar"))
     assert 2 * KILLS <= left < CLIPS // SHARD_SIZE
     said = finish(start(project, media, tmp_path, workers=workers))
     assert f"{left} of {CLIPS // SHARD_SIZE} were there already" in said
@@ -74,8 +72,8 @@ def test_two_dask_workers_make_the_same_bytes(project, media, undisturbed, tmp_p
 def start(
     project: Path, media: Path, data: Path, workers: int = 1, scheduler: str | None = None
 ) -> subprocess.Popen[str]:
-    """Start `kedro run --pipeline synthesis` in a process group of its own."""
-    parameters = {
+    """Start the synthesis."""
+    parameters: dict[str, object] = {
         "data_root": data,
         "media": media,
         "synthesis.plan.clips": CLIPS,
@@ -86,36 +84,7 @@ def start(
     if scheduler:
         # Kedro splits at the first `=` and at commas: an address needs no quotes
         parameters["synthesis.compute.scheduler"] = scheduler
-    given = ",".join(f"{name}={value}" for name, value in parameters.items())
-    kedro = Path(sys.executable).with_name("kedro")
-    return subprocess.Popen(
-        [kedro, "run", "--env", "test", "--pipeline", "synthesis", "--params", given],
-        cwd=project,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-    )
-
-
-def finish(run: subprocess.Popen[str]) -> str:
-    """Wait for the end and return what was said; fails unless the run succeeded."""
-    said, _ = run.communicate(timeout=PATIENCE_S)
-    assert run.returncode == 0, said
-    return said
-
-
-def wait_for_shards(run: subprocess.Popen[str], data: Path, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while len(unfinished(data)) < count:
-        assert run.poll() is None, run.communicate()[0]
-        assert time.monotonic() < deadline, f"no {count} shards in {PATIENCE_S} s"
-        time.sleep(0.1)
-
-
-def unfinished(data: Path) -> list[Path]:
-    return sorted((data / "03_primary").glob(".clip_pairs.partial/*/*.tar"))
+    return kedro_process.start(project, "synthesis", parameters)
 
 
 def hashes(data: Path) -> dict[str, str]:

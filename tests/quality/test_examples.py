@@ -50,7 +50,7 @@ def test_clips_lie_at_the_quantiles_worst_first() -> None:
     assert (examples.scored, examples.unscored) == (5, 0)
 
 
-def test_no_clip_is_shown_twice_and_the_pages_ends_with_the_clips() -> None:
+def test_no_clip_is_shown_twice_where_clips_are_few() -> None:
     examples = choose_examples(*tables([1.0, 1.0, 2.0]), read, ExamplesConfig())
     assert sorted(examples.clips["clip_id"]) == ["c0", "c1", "c2"]
 
@@ -80,7 +80,7 @@ def test_a_page_without_a_score_says_so(tmp_path: Path) -> None:
     page = write_examples(tmp_path, choose_examples(*tables([np.nan]), read, MEDIAN))
     text = page.read_text(encoding="utf-8")
     assert "there is nothing to hear" in text
-    assert "1 clips have no q̂" in text
+    assert "1 clip has no q̂" in text
 
 
 def test_a_clip_that_is_nowhere_is_named(tmp_path: Path) -> None:
