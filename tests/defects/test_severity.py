@@ -46,6 +46,11 @@ def test_severity_follows_its_parameter(
     assert severity(drawn(name).model_copy(update=update)) == expected
 
 
+@pytest.mark.parametrize("name", DEFECT_NAMES)
+def test_the_severe_end_is_the_one_said(name: str) -> None:
+    assert SEVERITY_SCALES[name].low_is_severe == (name in ("hum", "hiss", "quantization"))
+
+
 def test_interruptions_count_by_their_share_of_the_time() -> None:
     drops = drawn("drops")
     total_s = sum(event.duration_s for event in drops.events)

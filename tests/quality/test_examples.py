@@ -50,9 +50,23 @@ def test_clips_lie_at_the_quantiles_worst_first() -> None:
     assert (examples.scored, examples.unscored) == (5, 0)
 
 
-def test_no_clip_is_shown_twice_where_clips_are_few() -> None:
-    examples = choose_examples(*tables([1.0, 1.0, 2.0]), read, ExamplesConfig())
-    assert sorted(examples.clips["clip_id"]) == ["c0", "c1", "c2"]
+@pytest.mark.parametrize("clips", [1, 2, 3, 8, 14, 20, 96])
+def test_however_few_clips_they_ascend_from_the_worst_to_the_best(clips: int) -> None:
+    q_hat = list(np.random.default_rng(clips).normal(size=clips))
+    shown = choose_examples(*tables(q_hat), read, ExamplesConfig()).clips
+    assert shown["clip_id"].is_unique
+    assert shown["q_hat"].is_monotonic_increasing
+    assert shown["quantile"].is_monotonic_increasing
+    assert (shown["q_hat"].iloc[0], shown["quantile"].iloc[0]) == (min(q_hat), 0.0)
+    if clips > 1:
+        assert (shown["q_hat"].iloc[-1], shown["quantile"].iloc[-1]) == (max(q_hat), 1.0)
+
+
+def test_the_best_of_the_upper_half_does_not_reach_down() -> None:
+    upper = ExamplesConfig(quantiles=(0.5, 0.75, 1.0), clips_per_quantile=2)
+    shown = choose_examples(*tables([0.0, 4, 5, 6, 10]), read, upper).clips
+    assert shown["quantile"].tolist() == [0.5, 0.5, 0.75, 1.0]
+    assert shown["q_hat"].tolist() == [4, 5, 6, 10]
 
 
 def test_clips_without_a_score_are_counted_not_shown() -> None:
@@ -74,6 +88,20 @@ def test_the_page_plays_both_sides_and_says_what_each_metric_says(tmp_path: Path
     assert "packet loss, hum" in text
     assert "PESQ: &lt;no&gt; speech" in text
     assert "0.250" in text
+
+
+def test_a_metric_without_a_reason_says_which_end_is_good(tmp_path: Path) -> None:
+    quality, scores = tables([1.0, -1.5])
+    scores["pesq"] = [np.nan, 4.2]
+    scores["pesq_reason"] = ["no utterance", None]
+    scores.to_parquet(tmp_path / "scores.parquet")
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    page = write_examples(tmp_path, choose_examples(quality, scores, read, MEDIAN))
+    text = page.read_text(encoding="utf-8")
+    assert text.count("higher is better</td>") == 1
+    assert text.count("lower is better</td>") == 2
+    assert "no utterance" in text
+    assert ">nan<" not in text
 
 
 def test_a_page_without_a_score_says_so(tmp_path: Path) -> None:

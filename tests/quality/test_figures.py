@@ -54,17 +54,17 @@ def severities() -> pd.DataFrame:
     )
 
 
-def test_correlation_is_minus_one_where_worse_sounds_worse() -> None:
+def test_correlation_is_one_where_worse_scores_lower() -> None:
     correlations = severity_correlation(severities())
-    assert correlations["hum"] == pytest.approx(-1)
-    assert correlations["clipping"] == pytest.approx(-1)
+    assert correlations["hum"] == pytest.approx(1)
+    assert correlations["clipping"] == pytest.approx(1)
     assert np.isnan(correlations["clicks"])
 
 
 def test_severe_stands_to_the_right_in_every_panel() -> None:
     figure = quality_by_severity(severities())
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["clicks: 0 clips, ρ –", "clipping: 3 clips, ρ -1.00", "hum: 4 clips, ρ -1.00"]
+    assert titles == ["clicks: 0 clips, ρ –", "clipping: 3 clips, ρ 1.00", "hum: 4 clips, ρ 1.00"]
     assert [axes.xaxis_inverted() for axes in figure.axes] == [False, False, True]
     figure.savefig(io.BytesIO(), format="png")
     quality_by_severity(severities()[:0]).savefig(io.BytesIO(), format="png")

@@ -38,8 +38,9 @@ SEVERITY_SCALES: dict[str, SeverityScale] = {
 }
 """One scale for each defect of the registry.
 
-A defect has several parameters, and a scale names the one that weighs most; the rest (amplitudes,
-waveforms, lost packets beside damaged ones) is spread around it.
+A defect has several parameters, and a scale names one of those that weigh most, as it holds within
+the affected interval. How long that is, amplitudes, waveforms, and lost packets beside damaged ones
+are spread around it.
 """
 
 

@@ -58,22 +58,22 @@ def choose_examples(
     read: Callable[[Collection[str]], Iterable[Pair]],
     config: ExamplesConfig,
 ) -> QualityExamples:
-    """Choose the clips whose q̂ lies nearest to each quantile; none is taken twice.
+    """Choose the clips whose rank by q̂ lies nearest to each quantile, worst first.
 
-    quality: `clip_id`, `labels`, `q_hat`, `q_rank`; scores: `clip_id` and the metrics' columns.
+    A clip stands under the quantile that is nearest to it, so none is taken twice and few clips
+    leave quantiles empty. quality: `clip_id`, `labels`, `q_hat`, `q_rank`; scores: `clip_id` and
+    the metrics' columns.
     """
     columns = ["clip_id", "labels", "q_hat", "q_rank"]
     table = quality[columns].merge(scores, on="clip_id", validate="1:1")
     scored = table.dropna(subset=["q_hat"]).sort_values(["q_hat", "clip_id"], ignore_index=True)
-    free = scored
-    chosen = []
-    for quantile in config.quantiles if len(scored) else ():
-        aim = float(np.quantile(scored["q_hat"], quantile))
-        distance = (free["q_hat"] - aim).abs().sort_values(kind="stable")
-        nearest = free.loc[sorted(distance.index[: config.clips_per_quantile])]
-        chosen.append(nearest.assign(quantile=quantile))
-        free = free.drop(nearest.index)
-    clips = pd.concat(chosen, ignore_index=True) if chosen else scored.assign(quantile=np.nan)
+    aims = np.array(config.quantiles) * (len(scored) - 1)
+    distance = np.abs(np.arange(len(scored))[:, None] - aims)
+    place = pd.DataFrame({"aim": distance.argmin(axis=1), "distance": distance.min(axis=1)})
+    nearest = place.sort_values("distance", kind="stable").groupby("aim")
+    chosen = nearest.head(config.clips_per_quantile).sort_index()
+    clips = scored.loc[chosen.index].reset_index(drop=True)
+    clips["quantile"] = np.array(config.quantiles)[chosen["aim"]]
     return QualityExamples(clips, len(scored), len(table) - len(scored), read)
 
 
@@ -108,11 +108,13 @@ def write_examples(folder: Path, examples: QualityExamples) -> Path:
 
 def _card(row: dict[Any, Any]) -> dict[str, Any]:
     """What the page says of one clip."""
+    # of a score that is there pandas gives None or NaN as the reason
+    reasons = {name: row.get(f"{name}_reason") for name in METRIC_NAMES}
     metrics = [
         {
             "name": name,
             "value": "–" if pd.isna(row[name]) else f"{row[name]:.3f}",
-            "reason": row.get(f"{name}_reason") or "",
+            "reason": reasons[name] if isinstance(reasons[name], str) else "",
             "better": "higher" if higher_is_better(name) else "lower",
         }
         for name in METRIC_NAMES

@@ -40,22 +40,25 @@ def quality_by_defect(q_hat: pd.Series, labels: Sequence[Sequence[str]]) -> Figu
 
 
 def severity_correlation(severities: pd.DataFrame) -> dict[str, float]:
-    """Spearman's ρ of severity and q̂ by defect: -1 where every more severe clip scores lower.
+    """Spearman's ρ of severity and lost quality, -q̂, by defect: 1 where worse always scores lower.
 
     severities: `defect`, `severity`, `q_hat` and `low_is_severe` (whether the low end of the
-    severity is the severe one), one row per defect of a clip. NaN where there is nothing to rank.
+    severity is the severe one), one row per defect of a clip. NaN for fewer than three clips.
     """
     correlations = {}
     for defect, found in severities.groupby("defect"):
         worse = found["severity"].where(~found["low_is_severe"].astype(bool), -found["severity"])
-        correlations[str(defect)] = float(worse.corr(found["q_hat"], method="spearman"))
+        correlations[str(defect)] = float(
+            worse.corr(-found["q_hat"], method="spearman", min_periods=3)
+        )
     return correlations
 
 
 def quality_by_severity(severities: pd.DataFrame) -> Figure:
-    """Scatter of q̂ over the severity of each defect, severe to the right, with Spearman's ρ.
+    """Scatter of q̂ over the severity of each defect, severe to the right.
 
-    severities: as in `severity_correlation`, with `label`, the name of the severity's scale.
+    severities: as in `severity_correlation`, whose ρ stands above each panel, with `label`, the
+    name of the severity's scale.
     """
     correlations = severity_correlation(severities)
     figure = _figure(10.0, 5.0)

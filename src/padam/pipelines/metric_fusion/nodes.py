@@ -1,5 +1,6 @@
 """From clip pairs to q̂, the fused quality that stands in for human labels."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -88,6 +89,7 @@ def summarise_fusion(
     """Return the distribution of q̂, what could not be scored, and three figures."""
     check_same_clips({"fused_quality": fused["clip_id"], "clip_manifest": manifest["clip_id"]})
     severities = severity_table(manifest).merge(fused[["clip_id", "q_hat"]], on="clip_id")
+    correlations = severity_correlation(severities)
     q_hat = fused["q_hat"]
     clean = fused["labels"] == ""
     metrics = [name for name in METRIC_NAMES if name in scores]
@@ -100,7 +102,7 @@ def summarise_fusion(
             "defective_mean": float(q_hat[~clean].mean()),
         },
         "by_defect": {name: float(q_hat[fused[name] == 1].mean()) for name in DEFECT_NAMES},
-        "severity_spearman": severity_correlation(severities),
+        "severity_spearman": {name: correlations.get(name, math.nan) for name in DEFECT_NAMES},
         "mean": {name: float(scores[name].mean()) for name in metrics},
         "unscored": {name: int(scores[name].isna().sum()) for name in metrics},
     }
