@@ -46,7 +46,7 @@ viz-build: $(STAMP)
 	$(BIN)/kedro viz build
 
 ui: $(STAMP)
-	$(BIN)/kedro mlflow ui
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/kedro mlflow ui
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.* build dist .viz

@@ -536,12 +536,12 @@ def test_kedro_viz_shows_the_method(chain, tmp_path: Path) -> None:
         assert f'"{layer}"' in graph
 
 
-def test_the_mlflow_pages_open(chain, tmp_path: Path) -> None:
-    project: Project = chain[0]
+def test_the_mlflow_pages_open(project: Path, tmp_path: Path) -> None:
+    """By what `make ui` runs, in a shell that does not know the virtual environment."""
+    dry_run = ["make", "--no-print-directory", "-n", "ui", f"VENV={sys.prefix}"]
+    recipe = subprocess.run(dry_run, cwd=project, check=True, capture_output=True, text=True)
     port, log = free_port(), tmp_path / "ui.log"
-    command = [
-        *(sys.executable, "-m", "mlflow", "ui", "--port", str(port)),
-        *("--backend-store-uri", f"sqlite:///{project.data}/mlflow.db"),
-    ]
-    with serving(command, tmp_path, log) as process:
+    command = f"{recipe.stdout.splitlines()[-1]} --port {port}"
+    shell = ["env", "PATH=/usr/local/bin:/usr/bin:/bin", "sh", "-c", command]
+    with serving(shell, project, log) as process:
         assert "MLflow" in fetch(f"http://127.0.0.1:{port}/", process, log)
