@@ -65,7 +65,7 @@ def main() -> None:
 
 def measure(folder: Path, quick: bool) -> list[Row]:
     """Return all rows."""
-    plan = clip_plan(16 if quick else 96)
+    plan = clip_plan(16 if quick else 192)
     synthesise(folder, plan[:2])
     return [
         *against_ffmpeg(folder, plan),
