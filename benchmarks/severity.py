@@ -28,7 +28,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from padam.audio import Audio
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.audio.levels import scale_to_peak_db
 from padam.audio.media import probe, read_audio
 from padam.defects.base import WHOLE, DefectParams

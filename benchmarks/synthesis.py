@@ -28,7 +28,8 @@ import joblib
 import numpy as np
 import soundfile
 
-from padam.audio.codecs import CodecSettings, round_trip
+from padam.audio.codec_settings import CodecSettings
+from padam.audio.codecs import round_trip
 from padam.audio.levels import apply_gain_db
 from padam.audio.media import probe
 from padam.defects.base import WHOLE

@@ -15,7 +15,7 @@ from PIL import Image
 from scipy.signal import ShortTimeFFT, get_window, welch
 
 from padam.audio import Audio
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.audio.levels import scale_to_peak_db
 from padam.audio.media import read_audio
 from padam.defects.base import WHOLE, PlacementRanges

@@ -2,18 +2,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from padam.audio.codecs import (
-    PROFILES,
-    CodecSettings,
-    decode,
-    encode,
-    filter_span,
-    noise_bitstream_filter,
-    packet_drops,
-    packet_span,
-    round_trip,
-)
+from padam.audio.codec_settings import PROFILES, CodecSettings, packet_span
+from padam.audio.codecs import decode, encode, round_trip
 from padam.audio.levels import rms_db, snr_db
+from padam.audio.packets import filter_span, noise_bitstream_filter, packet_drops
 from padam.audio.resampling import resample
 from tests.audio.signals import lag_samples, programme
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from padam.audio.codecs import CodecSettings, round_trip
+from padam.audio.codec_settings import CodecSettings
+from padam.audio.codecs import round_trip
 from padam.audio.packets import filter_span, noise_bitstream_filter, packet, packet_drops
 from tests.audio.signals import programme
 

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 from scipy.signal import butter, sosfilt
 
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.audio.loudness import integrated_loudness_lufs
 from padam.defects.encoding import (
     CodecRanges,

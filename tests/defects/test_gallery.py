@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.defects.clicks import Click, ClicksParams
 from padam.defects.clipping import ClippingParams
 from padam.defects.distribution import compare_with_intended

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.defects.audibility import error_level_db
 from padam.defects.base import PlacementRanges
 from padam.defects.encoding import encode

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.defects.base import WHOLE, DefectParams
 from padam.defects.registry import DEFECT_NAMES, DEFECTS
 from padam.defects.severity import SEVERITY_SCALES, severity, severity_table

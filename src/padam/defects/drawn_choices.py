@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.defects.base import DefectRanges
 from padam.defects.clipping import ClippingParams, ClippingRanges
 from padam.defects.drawn_clip import DrawnClip

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.defects.base import DefectRanges
 from padam.defects.clicks import ClicksRanges
 from padam.defects.clipping import ClippingRanges

@@ -6,17 +6,12 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from padam.audio import Audio, codecs
-from padam.audio.codecs import (
-    PROFILES,
-    CodecName,
-    CodecSettings,
-    Conceal,
-    EncodedAudio,
-    PacketFilter,
-)
+from padam.audio.codec_settings import PROFILES, CodecName, CodecSettings
+from padam.audio.codecs import Conceal, EncodedAudio
 from padam.audio.filters import lowpass
 from padam.audio.levels import peak
 from padam.audio.loudness import integrated_loudness_lufs
+from padam.audio.packets import PacketFilter
 from padam.defects.interval import within
 
 # one that plays everywhere; the paper's 32–48 kHz holds no other rate of Opus

@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict, Field
 
-from padam.audio.codecs import CodecName
+from padam.audio.codec_settings import CodecName
 from padam.audio.storage import written_whole
 from padam.defects.base import DefectParams
 from padam.defects.distribution import CONFIDENCE, count_outside

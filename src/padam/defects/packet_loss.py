@@ -6,14 +6,9 @@ import numpy as np
 from pydantic import Field
 
 from padam.audio import Audio
-from padam.audio.codecs import (
-    CodecSettings,
-    Conceal,
-    EncodedAudio,
-    PacketFilter,
-    noise_bitstream_filter,
-    packet_drops,
-)
+from padam.audio.codec_settings import CodecSettings
+from padam.audio.codecs import Conceal, EncodedAudio
+from padam.audio.packets import PacketFilter, noise_bitstream_filter, packet_drops
 from padam.defects.base import (
     DefectParams,
     DefectRanges,

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.defects.base import DefectParams
 from padam.defects.encoding import TranscodeParams
 

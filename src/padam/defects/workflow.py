@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from padam.audio import Audio
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.audio.levels import apply_gain_db, peak, peak_db, rms_db
 from padam.defects.audibility import error_level_db
 from padam.defects.base import (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from padam.audio import Audio
-from padam.audio.codecs import CodecSettings
+from padam.audio.codec_settings import CodecSettings
 from padam.defects.audibility import error_level_db
 from padam.defects.base import DefectParams, UndrawableDefectError, affected
 from padam.defects.encoding import decode_streams, encode_streams
