@@ -14,11 +14,11 @@ from kedro.runner import SequentialRunner
 
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, fingerprint
-from padam.datasets.shards import ClipShardsDataset
+from padam.datasets.shards import ClipShards, ClipShardsDataset
 from padam.defects.clip_ids import clip_ids
 from padam.defects.plan import PlanConfig
 from padam.defects.registry import DEFECT_NAMES
-from padam.defects.workflow import WorkflowConfig
+from padam.defects.workflow import ClipParams, WorkflowConfig
 from padam.models.quality_head import QualityHead
 from padam.models.search import SvmSearchConfig
 from padam.pipelines import defect_classifier, metric_fusion, synthesis
@@ -35,6 +35,7 @@ from padam.pipelines.synthesis.nodes import (
     summarise_synthesis,
     synthesise_clips,
 )
+from padam.quality.examples import ExamplesConfig
 from padam.quality.fusion import FusionWeights
 from padam.training.quality_head import QualityHeadTraining
 from tests.defects.conftest import RATE, music
@@ -69,6 +70,8 @@ def test_fusion_ranks_damage_whatever_the_sign_of_a_metric() -> None:
     )
     manifest = labelled(clips, ["" if d < 0.2 else "hiss" for d in damage])
     manifest["split"] = ["train"] * 16 + ["validation"] * 4
+    nothing_drawn = ClipParams(gain_db=0, defects=(), source_encode=None, transcode=None)
+    manifest["params"] = nothing_drawn.model_dump_json()
     pipeline = metric_fusion.create_pipeline().from_nodes("metric_fusion.fit_normaliser")
     found = catalog_run(
         pipeline,
@@ -76,8 +79,12 @@ def test_fusion_ranks_damage_whatever_the_sign_of_a_metric() -> None:
             "metric_scores": scores,
             "clip_manifest": manifest,
             "params:metric_fusion.weights": FusionWeights(),
+            "clip_pairs": ClipShards(()),
+            "params:metric_fusion.examples": ExamplesConfig(),
         },
     )
+    shown = found["quality_examples"].clips["clip_id"]
+    assert (shown.iloc[0], shown.iloc[-1]) == (clips[-1], clips[0])
     summary = found["fusion_summary"]
     assert summary["q_hat"]["clean_mean"] > summary["q_hat"]["defective_mean"]
     assert summary["unscored"] == dict.fromkeys(("cdpam", "dnsmos", "pesq", "visqol"), 0)
