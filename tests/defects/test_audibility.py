@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from padam.defects.audibility import error_level_db
+from padam.defects.audibility import error_level_db, is_audible
 from tests.defects.conftest import RATE
 
 
@@ -31,3 +31,14 @@ def test_error_above_the_bandwidth_does_not_count():
 
 def test_a_constant_offset_does_not_count(clip):
     assert error_level_db(clip, clip + np.float32(0.1), RATE, 24000) < -60
+
+
+@pytest.mark.parametrize("at", [0, RATE // 2, 3 * RATE + 7])
+@pytest.mark.parametrize("error", [1e-4, 3e-3, 0.1])
+def test_the_floor_is_reached_where_the_level_says_so(long_clip, at, error):
+    degraded = long_clip.copy()
+    degraded[-1, at : at + 480] += np.float32(error) * np.tile([1, -1], 240)
+    level_db = error_level_db(long_clip, degraded, RATE, 24000)
+    for floor_db in (level_db - 0.01, level_db + 0.01, -30):
+        reached = is_audible(long_clip, degraded, RATE, 24000, floor_db)
+        assert reached == (level_db >= floor_db)

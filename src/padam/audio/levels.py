@@ -20,7 +20,7 @@ def rms_db(signal: Audio) -> float:
 
 def peak(signal: Audio) -> float:
     """Largest absolute sample, linear; 0 for an empty signal."""
-    return float(np.max(np.abs(signal))) if signal.size else 0.0
+    return float(max(np.max(signal), -np.min(signal))) if signal.size else 0.0
 
 
 def peak_db(signal: Audio) -> float:

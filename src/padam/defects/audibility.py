@@ -25,6 +25,23 @@ def error_level_db(intact: Audio, degraded: Audio, sample_rate: int, bandwidth_h
     return 10 * float(np.log10(ratio)) if ratio > 0 else float("-inf")
 
 
+def is_audible(
+    intact: Audio, degraded: Audio, sample_rate: int, bandwidth_hz: float, floor_db: float
+) -> bool:
+    """Whether `error_level_db` reaches the floor; it looks no further than the second that does."""
+    second = round(_FRAME_S * sample_rate) * round(1 / _FRAME_S)
+    return any(
+        error_level_db(
+            intact[:, start : start + second],
+            degraded[:, start : start + second],
+            sample_rate,
+            bandwidth_hz,
+        )
+        >= floor_db
+        for start in range(0, intact.shape[1], second)
+    )
+
+
 def _frame_power(audio: Audio, sample_rate: int, bandwidth_hz: float) -> npt.NDArray[np.float32]:
     length = round(_FRAME_S * sample_rate)
     count = -(-audio.shape[1] // length)

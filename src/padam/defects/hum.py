@@ -115,6 +115,10 @@ def harmonic_wave(samples: int, sample_rate: int, params: HumParams) -> npt.NDAr
     )
     if len(orders) == 0:
         return np.zeros(samples, dtype=np.float32)
+    period = sample_rate / params.fundamental_hz
+    if period < samples and period.is_integer():
+        # as of mains hum at the usual rates: one period says all
+        return np.resize(harmonic_wave(int(period), sample_rate, params), samples)
     # the orders are equidistant: a polynomial in exp(i 2π f0 t step), evaluated by Horner's rule
     first, step = int(orders[0]), int(orders[1] - orders[0]) if len(orders) > 1 else 1
     angle = 2 * np.pi * ((np.arange(samples) * (params.fundamental_hz / sample_rate)) % 1.0)

@@ -15,7 +15,7 @@ from pydantic import (
 from padam.audio import Audio
 from padam.audio.codec_settings import CodecSettings
 from padam.audio.levels import apply_gain_db, peak, peak_db, rms_db
-from padam.defects.audibility import error_level_db
+from padam.defects.audibility import is_audible
 from padam.defects.base import (
     DefectParams,
     UndrawableDefectError,
@@ -218,13 +218,13 @@ def _draw_audible(
             reason = str(error)
             continue
         degraded = apply(params)
-        level_db = error_level_db(
+        if is_audible(
             affected(intact, sample_rate, params),
             affected(degraded, sample_rate, params),
             sample_rate,
             band_hz,
-        )
-        if level_db >= config.audible_floor_db:
+            config.audible_floor_db,
+        ):
             return params, degraded
         reason = f"{params.defect} stays below {config.audible_floor_db} dB of error to signal"
     raise UnusableSourceError(f"no audible defect in {config.redraw_limit} draws: {reason}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from padam.audio import Audio
 from padam.audio.codec_settings import CodecSettings
-from padam.defects.audibility import error_level_db
+from padam.defects.audibility import is_audible
 from padam.defects.base import DefectParams, UndrawableDefectError, affected
 from padam.defects.encoding import decode_streams, encode_streams
 from padam.defects.packet_loss import PacketLoss
@@ -81,10 +81,13 @@ def _lay(
         else:
             degraded = audio.copy()
             degraded[:, start : start + length] = DEFECTS[name].apply(stretch, rate, params)
-        level_db = error_level_db(
-            affected(intact, rate, in_title), affected(degraded, rate, in_title), rate, rate / 2
-        )
-        if level_db >= workflow.audible_floor_db:
+        if is_audible(
+            affected(intact, rate, in_title),
+            affected(degraded, rate, in_title),
+            rate,
+            rate / 2,
+            workflow.audible_floor_db,
+        ):
             return degraded, (params, start / rate)
         reason = f"{name} stays below {workflow.audible_floor_db} dB of error to signal"
     raise UnusableSourceError(f"no audible {name} in {workflow.redraw_limit} draws: {reason}")
