@@ -21,6 +21,7 @@ import importlib.util
 import multiprocessing
 import statistics
 import time
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -262,9 +263,8 @@ def use_one_thread() -> None:
     numba.set_num_threads(1)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    dnsmos.ort.InferenceSession = functools.partial(
-        onnxruntime.InferenceSession, sess_options=options
-    )
+    single = functools.partial(onnxruntime.InferenceSession, sess_options=options)
+    dnsmos.ort = types.SimpleNamespace(InferenceSession=single)
 
 
 def score_job(pair: Pair) -> float:
