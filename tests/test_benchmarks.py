@@ -14,6 +14,9 @@ MEASURES = {
         "cdpam_ratio_package_over_ours",
         "cdpam_max_abs_difference",
         "cdpam_spearman",
+        "pesq_ratio_package_over_ours",
+        "visqol_ratio_package_over_ours",
+        "dnsmos_ratio_package_over_ours",
         "two_worker_speedup",
     },
     "embedding": {
