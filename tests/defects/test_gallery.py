@@ -19,7 +19,8 @@ from padam.defects.clipping import ClippingParams
 from padam.defects.distribution import compare_with_intended
 from padam.defects.drops import DropsParams
 from padam.defects.encoding import TranscodeParams
-from padam.defects.gallery import Gallery, GalleryConfig, plan_gallery, write_gallery
+from padam.defects.gallery import Gallery, GalleryConfig, plan_gallery
+from padam.defects.gallery_page import write_gallery
 from padam.defects.hum import HumParams
 from padam.defects.interval import Interval
 from padam.defects.shards import ClipPair

@@ -33,7 +33,7 @@ _LAYOUTS = {1: "mono", 2: "stereo"}
 _PREROLL = 16
 _POSTROLL = 4
 _MARGIN_S = 0.05
-# 20 bits: 30 dB below what a lossy codec at its best leaves
+# 20 bits: the error of a lossy codec hides it
 _RESAMPLING: Final = "HQ"
 # FFmpeg's manual: its fast search is the better one from here on, and worse below
 _AAC_FAST_FROM_KBPS = 64

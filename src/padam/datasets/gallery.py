@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from padam.datasets.page_folder import PageFolderDataset
-from padam.defects.gallery import Gallery, write_gallery
+from padam.defects.gallery import Gallery
+from padam.defects.gallery_page import write_gallery
 
 
 class GalleryDataset(PageFolderDataset[Gallery]):

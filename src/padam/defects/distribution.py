@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from padam.defects.drawn_choices import Choice, choices
+from padam.defects.drawn_choice import Choice
+from padam.defects.drawn_choices import choices
 from padam.defects.drawn_clip import drawn_clips
 from padam.defects.drawn_numbers import Number, numbers
 from padam.defects.workflow_config import WorkflowConfig
