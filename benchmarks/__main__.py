@@ -9,10 +9,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "benchmarks.md"
+SHARED = {"report", "workers"}
 PARTS = sorted(
     path.stem
     for path in HERE.glob("*.py")
-    if not path.stem.startswith("_") and path.stem != "report"
+    if not path.stem.startswith("_") and path.stem not in SHARED
 )
 
 

@@ -47,7 +47,8 @@ from padam.quality.scoring import PairScorer, ScoringConfig
 from padam.quality.visqol_v3 import VisqolV3
 from padam.quality.wideband_pesq import WidebandPesq
 from report import Row, parser, publish, row
-from synthesis import MEDIA, PAPER, clip_plan, compute
+from synthesis import MEDIA, PAPER, clip_plan
+from workers import two_workers
 
 RATE = 48000
 Pair = tuple[np.ndarray, np.ndarray]
@@ -74,7 +75,13 @@ def measure(quick: bool, count: int) -> list[Row]:
         *cdpam_cost(some, duration_s),
         *package_forms(some, duration_s),
         *fusion_cost(some, duration_s),
-        *worker_speedup(pairs[: 4 if quick else 8], duration_s, rounds=1 if quick else 3),
+        *two_workers(
+            score_job,
+            pairs[: 4 if quick else 8],
+            rounds=1 if quick else 3,
+            initializer=use_one_thread,
+            of=f"pairs of {duration_s:g} s",
+        ),
     ]
 
 
@@ -230,32 +237,6 @@ def fusion_cost(pairs: Sequence[Pair], duration_s: float) -> list[Row]:
     return [row(n, statistics.median(s), "CPU-s", note.get(n, "")) for n, s in seconds.items()]
 
 
-def worker_speedup(pairs: Sequence[Pair], duration_s: float, rounds: int) -> list[Row]:
-    """Wall time of the laptop default with two worker processes against one, in turn.
-
-    Beside it stands what the machine allows: two processes that only compute.
-    """
-    ratios: dict[str, list[float]] = {"fusion": [], "arithmetic": []}
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1, use_one_thread) as one, context.Pool(2, use_one_thread) as two:
-        # the workers load their engines before the clock starts
-        one.map(score_job, pairs[:1], chunksize=1)
-        two.map(score_job, pairs[:1] * 2, chunksize=1)
-        for _ in range(rounds):
-            for name, job, work in (
-                ("fusion", score_job, pairs),
-                ("arithmetic", compute_job, range(4)),
-            ):
-                alone_s = wall_seconds(one.map, job, work, 1)
-                ratios[name].append(alone_s / wall_seconds(two.map, job, work, 1))
-    of = f"{len(pairs)} pairs of {duration_s:g} s, wall time, processes warm, {rounds} rounds"
-    limit = statistics.median(ratios["arithmetic"])
-    return [
-        row("two_worker_speedup", statistics.median(ratios["fusion"]), "x", of),
-        row("two_process_speedup_of_arithmetic", limit, "x", "the machine's limit"),
-    ]
-
-
 def use_one_thread() -> None:
     """Hold every engine to one thread, the packages' own among them."""
     torch.set_num_threads(1)
@@ -269,10 +250,6 @@ def use_one_thread() -> None:
 
 def score_job(pair: Pair) -> float:
     return float(PairScorer().score(*pair, RATE)["cdpam"] or 0.0)
-
-
-def compute_job(_: int) -> float:
-    return compute()
 
 
 def value_of(metric: Metric, reference: np.ndarray, degraded: np.ndarray) -> float:
@@ -329,12 +306,6 @@ def cpu_seconds(call: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     start = time.process_time()
     result = call(*arguments)
     return time.process_time() - start, result
-
-
-def wall_seconds(call: Callable[..., Any], *arguments: Any) -> float:
-    start = time.perf_counter()
-    call(*arguments)
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -18,15 +18,14 @@ import shutil
 import statistics
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import soundfile
+from threadpoolctl import threadpool_limits
 
 from padam.audio.codec_settings import CodecSettings
 from padam.audio.codecs import round_trip
@@ -42,6 +41,7 @@ from padam.defects.shards import ClipPair, ClipRejectedError, synthesise_clip, w
 from padam.defects.workflow import ClipParams
 from padam.defects.workflow_config import WorkflowConfig
 from report import Row, parser, publish, row
+from workers import two_workers
 
 MEDIA = Path(__file__).parents[1] / "data/01_raw/sample_media"
 RATE = 48_000
@@ -71,7 +71,13 @@ def measure(folder: Path, quick: bool) -> list[Row]:
     return [
         *against_ffmpeg(folder, plan),
         *against_audiomentations(plan, rounds=3 if quick else 9),
-        *two_workers(folder, plan),
+        *two_workers(
+            partial(synthesise_one, folder),
+            plan[: 8 if quick else 64],
+            rounds=1 if quick else 5,
+            initializer=use_one_thread,
+            of="shards of one pair",
+        ),
     ]
 
 
@@ -112,6 +118,16 @@ def synthesise(folder: Path, plan: Sequence[PlanRow]) -> list[ClipPair]:
     if pairs:
         write_shard(folder / f"{pairs[0].clip_id}.tar", pairs)
     return pairs
+
+
+def synthesise_one(folder: Path, planned: PlanRow) -> None:
+    """Make one clip pair and write it, as a worker does."""
+    synthesise(folder, [planned])
+
+
+def use_one_thread() -> None:
+    """Hold a worker to one thread."""
+    threadpool_limits(1)
 
 
 def against_ffmpeg(folder: Path, plan: Sequence[PlanRow]) -> list[Row]:
@@ -263,42 +279,6 @@ def against_audiomentations(plan: Sequence[PlanRow], rounds: int) -> list[Row]:
         rows.append(row(f"cpu_s_{name}", mine, "s", "10 s stereo, drawn and applied"))
         rows.append(row(f"cpu_ratio_audiomentations_over_ours_{name}", other / mine, "x"))
     return rows
-
-
-def two_workers(folder: Path, plan: Sequence[PlanRow]) -> list[Row]:
-    """Compare wall time of one and two worker processes on the same shards.
-
-    Beside it stands what the machine allows: two processes that only compute. Two logical
-    processors of one core come to less than 2.
-    """
-    size = max(1, len(plan) // 8)
-    parts = [plan[start : start + size] for start in range(0, len(plan), size)]
-    seconds: dict[str, dict[int, float]] = {"synthesis": {}, "arithmetic": {}}
-    for workers in (1, 2):
-        with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-            pool = joblib.Parallel(n_jobs=workers)
-            pool(joblib.delayed(synthesise)(folder, plan[:1]) for _ in range(workers))
-            start = time.perf_counter()
-            pool(joblib.delayed(synthesise)(folder, part) for part in parts)
-            seconds["synthesis"][workers] = time.perf_counter() - start
-            start = time.perf_counter()
-            pool(joblib.delayed(compute)() for _ in range(4))
-            seconds["arithmetic"][workers] = time.perf_counter() - start
-    ratios = {name: taken[1] / taken[2] for name, taken in seconds.items()}
-    note = "wall time, processes warm"
-    return [
-        row("two_worker_speedup", ratios["synthesis"], "x", note),
-        row("two_process_speedup_of_arithmetic", ratios["arithmetic"], "x", "the machine's limit"),
-    ]
-
-
-def compute() -> float:
-    """Multiply small matrices in the processor's own cache."""
-    matrix = np.random.default_rng(0).standard_normal((96, 96))
-    for _ in range(20_000):
-        matrix = matrix @ matrix
-        matrix /= np.abs(matrix).max()
-    return float(matrix.sum())
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
