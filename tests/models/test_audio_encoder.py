@@ -48,6 +48,39 @@ def test_blind_spot_is_where_the_geometry_puts_it(tiny: AudioEncoder) -> None:
     assert not seen[:, 36:].any()
 
 
+def test_whole_coverage_sees_all_frames_but_the_last_half() -> None:
+    config = AUDIO_ENCODER_SIZES["tiny"].model_copy(update={"window_coverage": "whole"})
+    encoder = AudioEncoder(config)
+    assert encoder.patches(torch.zeros(1, 1, 128, 41)).shape[2:] == (12, 3)
+    windows = torch.zeros(1, 128, 41, requires_grad=True)
+    encoder.encode_windows(windows).square().sum().backward()
+    seen = windows.grad[0] != 0
+    assert seen[:126, :40].all()
+    assert encoder(noise(1, 160_000)).shape == (1, 75, 384)
+
+
+def test_weights_of_one_coverage_fit_the_other(tiny: AudioEncoder) -> None:
+    config = AUDIO_ENCODER_SIZES["tiny"].model_copy(update={"window_coverage": "whole"})
+    AudioEncoder(config).load_state_dict(tiny.state_dict())
+
+
+@pytest.mark.parametrize(("coverage", "unheard"), [("published", 6), ("whole", 0)])
+def test_a_click_in_the_blind_spot_leaves_no_trace(coverage: str, unheard: int) -> None:
+    # a click of 1 ms every 6.25 ms of a window: those from 362.5 ms on lie in frames 36 to 40 alone
+    torch.manual_seed(0)
+    config = AUDIO_ENCODER_SIZES["tiny"].model_copy(update={"window_coverage": coverage})
+    encoder = AudioEncoder(config).eval()
+    quiet = noise(1, 6400)
+    with torch.inference_mode():
+        before = encoder(quiet)
+        changes = []
+        for place in range(100, 6400, 100):
+            click = quiet.clone()
+            click[:, place : place + 16] += 0.8
+            changes.append((encoder(click) - before).abs().max().item())
+    assert sum(change == 0 for change in changes) == unheard
+
+
 def test_embeddings_of_a_clip_come_in_order_of_time(tiny: AudioEncoder) -> None:
     first, second = noise(1, 6400, seed=1), noise(1, 6400, seed=2)
     with torch.inference_mode():

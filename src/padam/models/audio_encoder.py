@@ -13,10 +13,16 @@ EMBEDDING_WIDTH: Final = 384
 PATCH: Final = 16
 PATCH_STRIDE: Final = 10
 FREQUENCY_PATCHES: Final = 12  # 128 mel bands; bands 126-127 are in no patch
-TIME_PATCHES: Final = 3  # 41 frames; frames 36-40 of every window are in no patch
+TIME_PATCHES: Final = 3
 SPECIAL_TOKENS: Final = 2  # AST's classification and distillation tokens
 
-AudioEncoderSize = Literal["tiny", "small", "paper"]
+AudioEncoderSize = Literal["tiny", "small", "paper", "ast_base"]
+WindowCoverage = Literal["published", "whole"]
+
+# Frames from one patch to the next. At 10 the last of 3 patches ends with frame 35 of 41, so what
+# happens in a window's last 37.5 ms is not seen; at 12 it ends with frame 39, which hears the
+# window to its end.
+TIME_STRIDES: Final[dict[str, int]] = {"published": PATCH_STRIDE, "whole": 12}
 
 
 class AudioEncoderConfig(BaseModel):
@@ -29,6 +35,7 @@ class AudioEncoderConfig(BaseModel):
     width: int = Field(192, ge=8, le=2048)
     mlp_ratio: float = Field(4.0, gt=0, le=16)
     dropout: float = Field(0.0, ge=0, lt=1)
+    window_coverage: WindowCoverage = "published"
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "AudioEncoderConfig":
@@ -41,7 +48,9 @@ AUDIO_ENCODER_SIZES: Final[dict[str, AudioEncoderConfig]] = {
     "tiny": AudioEncoderConfig(depth=2, heads=3, width=96),
     "small": AudioEncoderConfig(depth=4, heads=3, width=192),
     "paper": AudioEncoderConfig(depth=12, heads=6, width=EMBEDDING_WIDTH),
+    "ast_base": AudioEncoderConfig(depth=12, heads=12, width=768),
 }
+"""Named sizes; `ast_base` is that of the AudioSet checkpoints which the authors of AST publish."""
 
 
 class AudioEncoder(nn.Module):
@@ -50,6 +59,10 @@ class AudioEncoder(nn.Module):
     16×16 patches with stride 10 on 128 mels × 41 frames give 12×3 patches. After the last layer
     the special tokens are dropped and the 12 frequency rows averaged, which leaves 3 embeddings
     a window. Encoders narrower or wider than 384 end in a linear projection to 384.
+
+    In the published geometry frames 36-40 of every window are in no patch: 9.4 % of the time is
+    not heard, and a click there leaves no trace. `window_coverage` "whole" (extension) spreads the
+    3 patches over the whole window; weights of the one fit the other.
     """
 
     def __init__(self, config: AudioEncoderConfig | None = None) -> None:
@@ -57,7 +70,8 @@ class AudioEncoder(nn.Module):
         self.config = config or AudioEncoderConfig()
         width = self.config.width
         self.log_mel = LogMel()
-        self.patches = nn.Conv2d(1, width, PATCH, stride=PATCH_STRIDE)
+        stride = (PATCH_STRIDE, TIME_STRIDES[self.config.window_coverage])
+        self.patches = nn.Conv2d(1, width, PATCH, stride=stride)
         self.special_tokens = nn.Parameter(torch.empty(1, SPECIAL_TOKENS, width))
         positions = SPECIAL_TOKENS + FREQUENCY_PATCHES * TIME_PATCHES
         self.positions = nn.Parameter(torch.empty(1, positions, width))
