@@ -1,11 +1,14 @@
 """PADAM and its ablations as scorers."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from safetensors.numpy import load, save
 
 from padam.detection.padam_model import PadamModel
 from padam.detection.scorers.base import SEGMENT_COLUMNS, Scorer, worst_channel
-from padam.detection.scorers.padam import PadamAblations, mean_embedding
+from padam.detection.scorers.padam import PadamAblations, PadamScorer, mean_embedding
+from padam.detection.title_embeddings import TitleEmbeddings, embed_title
 from padam.training.embedding import embed_audio, represent
 
 RATE = 16_000
@@ -80,3 +83,21 @@ def test_ablations_need_their_probes(tiny_model):
     )
     with pytest.raises(ValueError, match="no linear probe for"):
         PadamAblations(bare)
+
+
+@pytest.mark.parametrize("scorer", [PadamAblations, PadamScorer])
+def test_scores_of_embeddings_are_those_of_the_audio(tiny_model, scorer):
+    broken = AUDIO.copy()
+    broken[0, 3] = np.nan
+    embedded = embed_title(tiny_model.encoder, np.array_split(broken, 5, axis=1))
+    assert embedded.embeddings.shape == (3, 2, 75, 384)
+    np.testing.assert_array_equal(embedded.times, [[0, 10], [10, 20], [20, 25]])
+    restored = TitleEmbeddings(**load(save(embedded.arrays())))
+    found = scorer(tiny_model).score_embeddings(restored)
+    pd.testing.assert_frame_equal(found, scorer(tiny_model).score([broken]), atol=1e-6)
+
+
+def test_an_empty_title_has_no_embeddings_and_no_scores(tiny_model):
+    embedded = embed_title(tiny_model.encoder, [])
+    assert embedded.embeddings.shape == (0, 1, 75, 384)
+    assert PadamAblations(tiny_model).score_embeddings(embedded).empty

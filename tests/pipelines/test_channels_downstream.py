@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from padam.audio.resampling import resample
 from padam.defects.shards import ClipPair, write_shard
@@ -54,7 +55,7 @@ def test_the_damaged_channel_is_scored_whatever_the_layout(clips, shard) -> None
 
 def test_embeddings_are_read_by_channel(clips, shard) -> None:
     encoder = AudioEncoder(AUDIO_ENCODER_SIZES["tiny"]).eval()
-    embeddings = embed_shard(encoder, shard)
+    embeddings = embed_shard(encoder, shard, "auto", torch.device("cpu"))
     for clip in clips:
         for side in SIDES:
             assert embeddings[f"{clip.clip_id}.{side}"].shape == (len(clip.reference), 9, 384)

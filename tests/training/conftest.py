@@ -14,9 +14,18 @@ SCENE_S = 0.4
 
 
 def write_film(
-    path: Path, seconds: float, seed: int = 0, sound: bool = True, picture: bool = True
+    path: Path,
+    seconds: float,
+    seed: int = 0,
+    sound: bool = True,
+    picture: bool = True,
+    sound_s: float | None = None,
+    sound_start_s: float = 0.0,
 ) -> Path:
-    """Write scenes of 0.4 s: the higher the tone, the brighter and farther right the bar."""
+    """Write scenes of 0.4 s: the higher the tone, the brighter and farther right the bar.
+
+    The sound lasts `sound_s`, as long as the picture by default, and starts at `sound_start_s`.
+    """
     rng = np.random.default_rng(seed)
     places = rng.random(int(np.ceil(seconds / SCENE_S)))
     with av.open(str(path), "w", format="matroska") as container:
@@ -37,13 +46,15 @@ def write_film(
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
         if sound:
-            time = np.arange(round(seconds * RATE)) / RATE
+            first, last = (round(at * RATE) for at in (sound_start_s, sound_s or seconds))
+            time = np.arange(first, last) / RATE
             pitch = 200 * 16 ** places[(time / SCENE_S).astype(int)]
             phase = 2 * np.pi * np.cumsum(pitch) / RATE
             noise = 0.01 * rng.standard_normal(len(time))
             samples = ((0.3 * np.sin(phase) + noise) * 32767).astype(np.int16)
             block = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-            block.sample_rate, block.pts = RATE, 0
+            block.sample_rate, block.pts = RATE, first
+            block.time_base = Fraction(1, RATE)
             container.mux(audio.encode(block))
             container.mux(audio.encode(None))
     return path

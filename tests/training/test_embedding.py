@@ -1,10 +1,18 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
 from padam.models.quality_head import QualityHead
-from padam.training.embedding import SAMPLE_RATE, embed_audio, represent, resolve_precision
+from padam.training.embedding import (
+    SAMPLE_RATE,
+    checked_precision,
+    embed_audio,
+    represent,
+    resolve_precision,
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +105,29 @@ def test_representations_keep_leading_axes_and_do_not_depend_on_batching():
     assert r.dtype == np.float32
     np.testing.assert_allclose(r[2, 99], represent(head, embeddings[2, 99]), atol=1e-5)
     assert represent(head, embeddings[:0]).shape == (0, 100, 512)
+
+
+def test_bfloat16_is_taken_only_where_it_gives_what_float32_does(encoder, monkeypatch, caplog):
+    monkeypatch.setattr("padam.training.embedding._cpu_has_bfloat16", lambda: True)
+    assert checked_precision(encoder) == "bfloat16"
+    assert checked_precision(encoder, "float32") == "float32"
+    # weights of which bfloat16 keeps too little: attention to the largest of many near-equal scores
+    sharp = copy.deepcopy(encoder)
+    with torch.no_grad():
+        for block in sharp.blocks:
+            block.query_key_value.weight *= 60
+    assert checked_precision(sharp) == "float32"
+    assert "bfloat16 changes this encoder's embeddings" in caplog.text
+
+
+def test_machine_without_bfloat16_computes_in_float32(encoder, monkeypatch):
+    monkeypatch.setattr("padam.training.embedding._cpu_has_bfloat16", lambda: False)
+    assert checked_precision(encoder) == "float32"
+
+
+def test_embedding_leaves_the_encoder_as_it_was(encoder):
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    embed_audio(encoder, noise(1, 6_400), "bfloat16", torch.device("cpu"))
+    after = encoder.state_dict()
+    assert all(after[name].dtype == value.dtype for name, value in before.items())
+    assert all(torch.equal(after[name], value) for name, value in before.items())

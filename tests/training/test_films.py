@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
+from padam.audio.container import UnreachableError
 from padam.audio.media import MediaError
 from padam.training.films import (
     SAMPLES_PER_FRAME,
+    ClipPlace,
     Film,
     clip_batch,
     clip_capacity,
@@ -22,21 +25,24 @@ def film_of(frames: int) -> Film:
     pictures = np.zeros((frames, 2, 2, 3), np.uint8)
     pictures[:] = np.arange(frames, dtype=np.uint8)[:, None, None, None]
     audio = np.arange(frames * SAMPLES_PER_FRAME, dtype=np.float32) // SAMPLES_PER_FRAME
-    return Film("film", audio, pictures, frames, (2, 2))
+    return Film("film", frames, (2, 2), audio, pictures)
 
 
 def test_film_is_read_at_16_khz_and_25_fps(films):
-    film = open_film(films[0], SIZE, 50, PLENTY)
+    film, _ = open_film(films[0], SIZE, 50, PLENTY)
     assert film.frame_count == 200
     assert film.audio.shape == (128_000,)
     assert film.frames.shape == (200, HEIGHT, WIDTH, 3)
 
 
 def test_clips_read_from_the_file_equal_cached_ones(films):
-    cached = open_film(films[0], SIZE, 50, PLENTY)
-    on_demand = open_film(films[0], SIZE, 50, 0)
+    cached, _ = open_film(films[0], SIZE, 50, PLENTY)
+    on_demand, _ = open_film(films[0], SIZE, 50, 0)
     assert on_demand.frames is None
+    assert on_demand.audio is None
+    assert on_demand.frame_count == cached.frame_count
     np.testing.assert_array_equal(on_demand.pictures(63, 50), cached.pictures(63, 50))
+    np.testing.assert_array_equal(on_demand.sound(63, 50), cached.sound(63, 50))
 
 
 def test_sound_and_picture_of_a_clip_are_of_the_same_moment():
@@ -91,14 +97,83 @@ def test_bad_films_are_left_out_with_their_reason(tmp_path, films):
     junk = tmp_path / "junk.mkv"
     junk.write_bytes(b"no film" * 100)
     mute = write_film(tmp_path / "mute.mkv", 3.0, sound=False)
-    good, rejected = open_films([junk, films[0], mute], SIZE, 50, 1.0)
+    good, report = open_films([junk, films[0], mute], SIZE, 50, 1.0)
     assert [film.path for film in good] == [films[0]]
-    assert set(rejected) == {str(junk), str(mute)}
+    assert report.loc[report["used_s"] == 0, "film"].tolist() == [str(junk), str(mute)]
     with pytest.raises(ValueError, match=r"None of 2 films can be used.*no audio stream"):
         open_films([junk, mute], SIZE, 50, 1.0)
 
 
 def test_cache_budget_is_kept(films):
-    one_film_gb = 200 * HEIGHT * WIDTH * 3 / 2**30
+    one_film_gb = 200 * (HEIGHT * WIDTH * 3 + 4 * SAMPLES_PER_FRAME) / 2**30
     opened, _ = open_films(films, SIZE, 50, 1.5 * one_film_gb)
     assert [film.frames is not None for film in opened] == [True, False, False]
+
+
+def test_sound_that_ends_early_or_starts_late_is_reported(tmp_path, caplog):
+    for cache in (0, PLENTY):
+        early = write_film(tmp_path / "early.mkv", 6.0, sound_s=3.0)
+        film, row = open_film(early, SIZE, 50, cache)
+        assert abs(film.frame_count - 75) <= 1
+        assert "the common part is used" in row["note"]
+        late = write_film(tmp_path / "late.mkv", 6.0, sound_start_s=1.5)
+        film, row = open_film(late, SIZE, 50, cache)
+        assert row["sound_start_s"] == pytest.approx(1.5, abs=0.01)
+        assert "sound starts at 1.5 s" in row["note"]
+        # before it starts there is silence, and what follows is in step with the picture
+        assert np.abs(film.sound(0, 36)).max() == 0
+        assert np.abs(film.sound(40, 20)).max() > 0.1
+    assert "late.mkv: sound starts at 1.5 s" in caplog.text
+
+
+def test_sound_alone_needs_no_picture(tmp_path):
+    path = write_film(tmp_path / "sound.mkv", 3.0, picture=False)
+    film, row = open_film(path, SIZE, 50, PLENTY, pictures=False)
+    assert film.frames is None
+    assert row["picture_end_s"] is None
+    batch = clip_batch([film], [ClipPlace(0, 5)], 50, pictures=False)
+    assert batch["audio"].shape == (1, 32_000)
+    assert "frames" not in batch
+
+
+def test_a_thousand_films_are_drawn_from_quickly_and_evenly():
+    films = [Film("film", 180_000, SIZE)] * 1000
+    places = draw_places(films, 250, 4000, np.random.default_rng(0))
+    assert len({(p.film, p.first_frame) for p in places}) == 4000
+    counts = np.bincount([p.film for p in places], minlength=1000)
+    assert counts.max() < 20
+    assert all(0 <= p.first_frame <= 180_000 - 250 for p in places)
+
+
+def test_substitutes_are_of_films_that_can_be_read_and_beside_the_others(tmp_path):
+    films = [Film(tmp_path / "gone.mkv", 500, SIZE), film_of(200), film_of(200)]
+    places = [ClipPlace(0, 0), ClipPlace(1, 0), ClipPlace(0, 100), ClipPlace(2, 150)]
+    batch = clip_batch(films, places, 50)
+    assert int(batch["replaced"]) == 2
+    # what is heard and seen is the number of the frame
+    firsts = [int(sound[0]) for sound in batch["audio"]]
+    assert firsts[1] == 0
+    assert firsts[3] == 150
+    assert torch.equal(batch["audio"], clip_batch(films, places, 50)["audio"])
+
+
+def test_a_storage_that_does_not_answer_is_no_fault_of_the_film(films, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise UnreachableError("s3://bucket/film.mkv", "timed out")
+
+    monkeypatch.setattr("padam.training.films.stream_spans", fail)
+    with pytest.raises(UnreachableError, match="timed out"):
+        open_films(films, SIZE, 50, 1.0)
+
+
+def test_pictures_beyond_the_sound_take_no_memory(tmp_path):
+    path = write_film(tmp_path / "credits.mkv", 8.0, sound_s=3.0)
+    film, row = open_film(path, SIZE, 50, PLENTY)
+    assert len(film.frames) <= 76
+    assert row["picture_end_s"] == pytest.approx(8.0, abs=0.1)
+
+
+def test_an_unreadable_film_stops_only_where_nothing_takes_its_place(tmp_path):
+    gone = Film(tmp_path / "gone.mkv", 100, SIZE)
+    with pytest.raises(MediaError, match=r"gone\.mkv"):
+        clip_batch([gone], [ClipPlace(0, 0)], 50)

@@ -3,7 +3,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from padam.training.logger import active_mlflow_logger
+from padam.training.logger import mlflow_logger
 from padam.training.quality_head import train_quality_head
 from tests.training.test_quality_head import TINY, toy_pairs
 
@@ -21,7 +21,7 @@ def tracking(tmp_path: Path):
 
 def test_without_an_active_run_there_is_no_logger():
     assert mlflow.active_run() is None
-    assert active_mlflow_logger("stage") is None
+    assert mlflow_logger("stage") is None
 
 
 def test_training_writes_its_curve_into_the_active_run_and_leaves_it_open(tracking, tmp_path):

@@ -118,5 +118,16 @@ def time_zero_s(container: InputContainer) -> float:
     return max(0.0, start / av.time_base) if start is not None else 0.0
 
 
+def declared_duration_s(container: InputContainer) -> float:
+    """Length that the file declares; of one that declares none, the end of its last packet."""
+    if container.duration:
+        return float(container.duration / av.time_base)
+    end_s = 0.0
+    for packet in container.demux():
+        if packet.pts is not None and packet.time_base is not None:
+            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    return max(0.0, end_s - time_zero_s(container))
+
+
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

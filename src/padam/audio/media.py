@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import soundfile
 import soxr
@@ -18,8 +17,8 @@ from padam.audio import Audio
 from padam.audio.container import (
     MediaError,
     audio_stream,
+    declared_duration_s,
     open_container,
-    time_zero_s,
     video_stream,
 )
 from padam.audio.pictures import read_video
@@ -73,7 +72,7 @@ def probe(path: str | Path) -> MediaInfo:
         fps = (video.average_rate or video.guessed_rate) if video else None
         return MediaInfo(
             path=str(path),
-            duration_s=_duration_s(container),
+            duration_s=declared_duration_s(container),
             sample_rate=audio.sample_rate if audio else 0,
             channels=audio.channels if audio else 0,
             channel_layout=audio.layout.name if audio else "",
@@ -188,17 +187,6 @@ def _resampled(timeline: Timeline, start: int, rate: int) -> Iterator[Audio]:
     tail = resampler.resample_chunk(np.zeros((0, timeline.channels), np.float32), last=True)
     tail = tail[: max(0, round(taken * rate / timeline.rate) - given)]
     yield tail[skip:].T
-
-
-def _duration_s(container: av.container.InputContainer) -> float:
-    if container.duration:
-        return container.duration / av.time_base
-    # the file does not declare it: the last packet's end
-    end_s = 0.0
-    for packet in container.demux():
-        if packet.pts is not None and packet.time_base is not None:
-            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-    return max(0.0, end_s - time_zero_s(container))
 
 
 def _check_output(sample_rate: int, channels: int | None) -> None:

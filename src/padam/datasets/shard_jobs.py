@@ -45,6 +45,12 @@ class Compute(BaseModel):
             raise ValueError("n_jobs 0 is no process at all: -1 for one per core, or 1 and more")
         return n_jobs
 
+    def on_gpus(self, count: int) -> "Compute":
+        """Return the same with a process for each of this machine's GPUs, where it has any."""
+        if not count or self.backend != "loky":
+            return self
+        return self.model_copy(update={"n_jobs": count})
+
 
 @dataclass(frozen=True)
 class ShardJobs:

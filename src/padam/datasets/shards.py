@@ -168,6 +168,31 @@ class ArrayShardsDataset(ShardFolderDataset):
         return arrays
 
 
+@dataclass(frozen=True)
+class ArrayShards:
+    """Shards of arrays on any storage, by name, read one at a time."""
+
+    by_name: dict[str, Location]
+
+    def fingerprint(self) -> str:
+        """Hash of the shards' content."""
+        return fingerprint_files(self.by_name.values())
+
+
+def read_arrays(path: Location) -> Arrays:
+    """Return the arrays of one shard."""
+    arrays: Arrays = load(read_bytes(path))
+    return arrays
+
+
+class ArrayFolderDataset(ArrayShardsDataset):
+    """Safetensors files as `ArrayShardsDataset` writes them; loads as ``ArrayShards``, unread."""
+
+    def read_folder(self, folder: Location) -> Any:
+        """Return where each shard lies."""
+        return ArrayShards({PurePosixPath(path).stem: path for path in self.files(folder)})
+
+
 def read_metadata(path: Location) -> list[dict[str, Any]]:
     """Return the JSON of each clip of a shard; of a remote one little more is fetched."""
     with open_binary(path, block_bytes=JSON_BLOCK_BYTES) as file, tarfile.open(fileobj=file) as tar:

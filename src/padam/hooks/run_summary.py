@@ -102,13 +102,18 @@ def fusion_rows(summary: Summary) -> Rows:
 def stage_1_rows(summary: Summary) -> Rows:
     """Loss and retrieval of the feature extractor."""
     rows = [("InfoNCE loss", f"{summary['loss_first']:.3f} → {summary['loss_last']:.3f}")]
-    if "validation_audio_to_video_r1" in summary:
-        value = (
-            f"audio→video R@1 {summary['validation_audio_to_video_r1']:.2f}, "
-            f"video→audio R@1 {summary['validation_video_to_audio_r1']:.2f}"
-        )
-    else:
-        value = "not measured: no film in the validation split"
+    ways = {
+        "audio_to_video": "audio→video",
+        "video_to_audio": "video→audio",
+        "first_to_second": "first half→second",
+        "second_to_first": "second half→first",
+    }
+    found = [
+        f"{way} R@1 {summary[f'validation_{name}_r1']:.2f}"
+        for name, way in ways.items()
+        if f"validation_{name}_r1" in summary
+    ]
+    value = ", ".join(found) or "not measured: no film in the validation split"
     return [*rows, ("retrieval on held-out film", value)]
 
 

@@ -61,6 +61,94 @@ class History(pl.Callback):
         return table.astype({"step": "int64", "metric": "str", "value": "float64"})
 
 
+class DataWait(pl.Callback):
+    """Measures how much of the time the trainer waits for its batches, as `data_wait_share`.
+
+    The first batch of a pass, for which worker processes have to start, is not counted, and
+    neither is validation.
+    """
+
+    def __init__(self) -> None:
+        self._waited_s = self._passed_s = 0.0
+        self._ended: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Waiting over all of the time between the first and the last step, 0 to 1."""
+        return self._waited_s / self._passed_s if self._passed_s else 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin a pass."""
+        self._ended = None
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Note how long it took from the last step's end to having a batch."""
+        if self._ended is not None:
+            self._waited_s += time.monotonic() - self._ended
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Note the end of a step."""
+        now = time.monotonic()
+        if self._ended is not None:
+            self._passed_s += now - self._ended
+        self._ended = now
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log the share so far."""
+        pl_module.log("data_wait_share", self.share)
+
+
+class DivergenceCheck(pl.Callback):
+    """Ends a training whose loss has grown far above where it started.
+
+    The mean of the last `steps` losses is held against the mean of the first ones. Weights that
+    have run away cost the rest of the run, and they do not come back.
+    """
+
+    def __init__(self, steps: int = 20, factor: float = 2.0) -> None:
+        self._steps = steps
+        self._factor = factor
+        self._first: list[float] = []
+        self._last: list[float] = []
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Raise TrainingDivergedError where the loss has run away."""
+        loss = float(trainer.callback_metrics["train_loss"])
+        if len(self._first) < self._steps:
+            self._first.append(loss)
+        self._last = [*self._last, loss][-self._steps :]
+        before, now = (sum(losses) / len(losses) for losses in (self._first, self._last))
+        if len(self._last) == self._steps and now > self._factor * before:
+            raise TrainingDivergedError(
+                f"The loss rose from {before:.3g} to {now:.3g} by step {trainer.global_step}: "
+                "lower max_lr or gradient_clip."
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the losses seen, for the checkpoint."""
+        return {"first": self._first, "last": self._last}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the losses up again."""
+        self._first, self._last = list(state_dict["first"]), list(state_dict["last"])
+
+
 class Progress(pl.Callback):
     """A bar on a terminal; elsewhere a log line a minute, with rate and time left."""
 
@@ -75,6 +163,8 @@ class Progress(pl.Callback):
         """Say what begins, and where."""
         self._first_step = trainer.global_step
         self._started = self._spoke = time.monotonic()
+        if not trainer.is_global_zero:
+            return
         if sys.stderr.isatty():
             self._bar = tqdm(
                 total=self._steps, initial=self._first_step, desc=self._stage, unit="step"
@@ -93,6 +183,8 @@ class Progress(pl.Callback):
         batch_idx: int,
     ) -> None:
         """Move the bar, or speak when a minute has passed."""
+        if not trainer.is_global_zero:
+            return
         loss = float(trainer.callback_metrics.get("train_loss", math.nan))
         if self._bar is not None:
             self._bar.update(1)

@@ -17,15 +17,13 @@ import pytorch_lightning as pl
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from pytorch_lightning.callbacks import ModelCheckpoint
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from pytorch_lightning.strategies import DDPStrategy
 
+from padam.training.batches import Batch, FixedBatches, Share, StepBatches, batch_loader
 from padam.training.callbacks import History, Progress
-from padam.training.logger import active_mlflow_logger
+from padam.training.logger import MlflowRun, mlflow_logger
 
 logger = logging.getLogger(__name__)
-
-Batch = dict[str, torch.Tensor]
-"""Named tensors whose first axis is the batch."""
 
 LAST_CHECKPOINT = "last.ckpt"
 _FINGERPRINT = "fingerprint"
@@ -42,38 +40,7 @@ class FitConfig(BaseModel):
     seed: int = Field(0, ge=0)
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-
-
-class StepBatches(IterableDataset[Batch]):
-    """The batches of the steps up to the next validation, each drawn from its step number alone.
-
-    The order of the data is then the same after an interruption as without one.
-    """
-
-    def __init__(
-        self, draw: Callable[[int], Batch], next_step: Callable[[], int], config: FitConfig
-    ) -> None:
-        self._draw = draw
-        self._next_step = next_step
-        self._config = config
-
-    def __iter__(self) -> Iterator[Batch]:
-        first = self._next_step()
-        until = min(first + self._config.validate_every, self._config.steps)
-        return (self._draw(step) for step in range(first, until))
-
-
-class FixedBatches(Dataset[Batch]):
-    """The same batches at every validation."""
-
-    def __init__(self, batches: Sequence[Batch]) -> None:
-        self._batches = batches
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self._batches[index]
+    loader_workers: int = Field(0, ge=0, le=256, description="processes that draw the batches")
 
 
 class _StepSeed(pl.Callback):
@@ -98,6 +65,18 @@ class _Fingerprint(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint[_FINGERPRINT] = self._fingerprint
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Make sure that all processes have the same films and begin at the same step."""
+        if trainer.world_size == 1:
+            return
+        everyone: list[Any] = [None] * trainer.world_size
+        torch.distributed.all_gather_object(everyone, (self._fingerprint, trainer.global_step))
+        if len(set(everyone)) > 1:
+            raise RuntimeError(
+                "The processes of the training do not agree on their films or on the step to go "
+                "on from: see that all machines reach the same media and checkpoints."
+            )
 
 
 @contextmanager
@@ -129,6 +108,8 @@ def fit(
     checkpoint_dir: Path,
     fingerprint: str,
     callbacks: Sequence[pl.Callback] = (),
+    share: Share | None = None,
+    run: MlflowRun | None = None,
 ) -> pd.DataFrame:
     """Train a module in place and return its curve as a table of step, metric, value.
 
@@ -136,20 +117,26 @@ def fit(
     `checkpoint_dir/last.ckpt` at every validation and goes on from there after an interruption,
     exactly; the file is removed when the training has ended, so that the next run starts anew.
 
+    A process that torchrun started passes its `share` of the processes, and the MLflow `run` to
+    log into; `draw_batch` then draws that share of the step's batch. Otherwise curves go to the
+    run that is active.
+
     Raises:
         TrainingDivergedError: the loss is not finite.
     """
+    share = share or Share()
     history = History()
     with seeded(config.seed), _quiet_lightning(), _plain_interrupt():
         trainer = pl.Trainer(
             accelerator=config.accelerator,
-            devices=1,
+            **_processes(share),
             precision=config.precision,
             max_epochs=-(-config.steps // config.validate_every),
             gradient_clip_val=config.gradient_clip,
             num_sanity_val_steps=0,
             log_every_n_steps=max(1, min(50, config.steps // 50)),
-            logger=active_mlflow_logger(stage) or False,
+            logger=(mlflow_logger(stage, run) if share.rank == 0 else None) or False,
+            use_distributed_sampler=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=checkpoint_dir,
@@ -168,16 +155,35 @@ def fit(
                 ),
             ],
         )
-        batches = StepBatches(draw_batch, lambda: trainer.global_step, config)
+        batches = StepBatches(
+            draw_batch,
+            lambda: trainer.global_step,
+            validate_every=config.validate_every,
+            steps=config.steps,
+        )
+        held_out = FixedBatches(validation, share)
         trainer.fit(
             module,
-            DataLoader(batches, batch_size=None),
-            DataLoader(FixedBatches(validation), batch_size=None) if validation else None,
+            batch_loader(batches, config.loader_workers),
+            batch_loader(held_out, min(config.loader_workers, 1)) if validation else None,
             ckpt_path=_resumable(checkpoint_dir / LAST_CHECKPOINT, fingerprint),
             weights_only=True,
         )
     (checkpoint_dir / LAST_CHECKPOINT).unlink(missing_ok=True)
     return history.frame()
+
+
+def _processes(share: Share) -> dict[str, Any]:
+    """Trainer options for one process, or for those that torchrun started."""
+    if share.count == 1:
+        return {"devices": 1}
+    return {
+        "devices": share.local_count,
+        "num_nodes": share.count // share.local_count,
+        # Without a static graph, gradients of layers that are computed again piece by piece are
+        # sent before the last piece has come. Buffers are the same everywhere, from the start.
+        "strategy": DDPStrategy(static_graph=True, broadcast_buffers=False),
+    }
 
 
 def first_and_last(history: pd.DataFrame, metric: str) -> tuple[float, float]:
@@ -201,7 +207,14 @@ def _resumable(path: Path, expected: str) -> Path | None:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         found = checkpoint[_FINGERPRINT]
-    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except (
+        RuntimeError,
+        OSError,
+        KeyError,
+        EOFError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
         logger.warning("%s cannot be read (%s): training starts afresh.", path, error)
         return None
     if found != expected:

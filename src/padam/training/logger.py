@@ -2,6 +2,7 @@
 
 import sys
 
+from pydantic import BaseModel, ConfigDict
 from pytorch_lightning.loggers import MLFlowLogger
 
 
@@ -15,11 +16,17 @@ class ActiveRunLogger(MLFlowLogger):
         """Leave the run open: Lightning's own logger would end it in mid-pipeline."""
 
 
-def active_mlflow_logger(prefix: str) -> MLFlowLogger | None:
-    """Return a logger into MLflow's active run, or None where no run is active.
+class MlflowRun(BaseModel):
+    """A run that another process opened, and the server or file that holds it."""
 
-    Metrics are named ``<prefix>/<metric>``; no run is ever created or ended here.
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tracking_uri: str
+    run_id: str
+
+
+def active_mlflow_run() -> MlflowRun | None:
+    """Return MLflow's active run, or None where no run is active; no run is ever created."""
     # A run can only be active where mlflow was imported, and importing it takes seconds.
     if "mlflow" not in sys.modules:
         return None
@@ -28,6 +35,15 @@ def active_mlflow_logger(prefix: str) -> MLFlowLogger | None:
     run = mlflow.active_run()
     if run is None:
         return None
-    return ActiveRunLogger(
-        run_id=run.info.run_id, tracking_uri=mlflow.get_tracking_uri(), prefix=prefix
-    )
+    return MlflowRun(tracking_uri=mlflow.get_tracking_uri(), run_id=run.info.run_id)
+
+
+def mlflow_logger(prefix: str, run: MlflowRun | None = None) -> MLFlowLogger | None:
+    """Return a logger into a run, by default the active one, or None where there is none.
+
+    Metrics are named ``<prefix>/<metric>``; no run is ever created or ended here.
+    """
+    run = run or active_mlflow_run()
+    if run is None:
+        return None
+    return ActiveRunLogger(run_id=run.run_id, tracking_uri=run.tracking_uri, prefix=prefix)

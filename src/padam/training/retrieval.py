@@ -7,11 +7,16 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def retrieval_metrics(audio: Tensor, video: Tensor) -> dict[str, float]:
+def retrieval_metrics(
+    audio: Tensor,
+    video: Tensor,
+    directions: tuple[str, str] = ("audio_to_video", "video_to_audio"),
+) -> dict[str, float]:
     """Return R@1, R@5 and the median rank from audio to video and back, over N paired clips.
 
     Both are (N, D), row i of one belonging to row i of the other. Similarity is the cosine. Equal
     similarities share their mean rank, so that collapsed embeddings score as chance does.
+    `directions` are the names' beginnings.
     """
     if audio.shape != video.shape or audio.ndim != 2 or len(audio) == 0:
         raise ValueError(
@@ -22,7 +27,7 @@ def retrieval_metrics(audio: Tensor, video: Tensor) -> dict[str, float]:
         functional.normalize(audio.double(), dim=1) @ functional.normalize(video.double(), dim=1).T
     )
     metrics = {}
-    for direction, rows in (("audio_to_video", similarity), ("video_to_audio", similarity.T)):
+    for direction, rows in zip(directions, (similarity, similarity.T), strict=True):
         ranks = _ranks(rows)
         metrics[f"{direction}_r1"] = float((ranks <= 1).double().mean())
         metrics[f"{direction}_r5"] = float((ranks <= 5).double().mean())

@@ -73,14 +73,24 @@ def score_in_batches(
 
 
 def _score_rows(batch: Sequence[Segment], score_batch: BatchScore) -> pd.DataFrame:
-    channels = batch[0].audio.shape[0]
+    times = np.array([(segment.start_s, segment.end_s) for segment in batch])
     rows = np.concatenate([segment.audio for segment in batch], axis=0)
+    return segment_rows(times, batch[0].audio.shape[0], score_batch(rows))
+
+
+def segment_rows(
+    times: npt.NDArray[np.float64], channels: int, columns: dict[str, npt.NDArray[np.floating]]
+) -> pd.DataFrame:
+    """Table of segments at `times` (S, 2), with a row for each of their channels.
+
+    `columns` hold S · channels values, the channels of a segment next to each other.
+    """
     return pd.DataFrame(
         {
-            "start_s": np.repeat([segment.start_s for segment in batch], channels),
-            "end_s": np.repeat([segment.end_s for segment in batch], channels),
-            "channel": np.tile(np.arange(channels), len(batch)),
-            **score_batch(rows),
+            "start_s": np.repeat(times[:, 0], channels),
+            "end_s": np.repeat(times[:, 1], channels),
+            "channel": np.tile(np.arange(channels), len(times)),
+            **columns,
         }
     )
 

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 import numpy as np
@@ -22,9 +23,11 @@ from padam.detection.scorers.base import (
     PROBABILITY_PREFIX,
     SEGMENT_COLUMNS,
     score_in_batches,
+    segment_rows,
 )
 from padam.detection.segments import SEGMENT_S
-from padam.training.embedding import embed_audio, represent
+from padam.detection.title_embeddings import TitleEmbeddings
+from padam.training.embedding import Precision, checked_precision, embed_audio, represent
 
 Embeddings = npt.NDArray[np.floating]
 Columns = dict[str, npt.NDArray[np.floating]]
@@ -52,18 +55,41 @@ class PadamScorer:
         self.operating_point = model.operating_point
         self._batch_segments = batch_segments
 
+    @functools.cached_property
+    def precision(self) -> Precision:
+        """The precision of the embeddings: bfloat16 where it gives what float32 does."""
+        return checked_precision(self.model.encoder)
+
     def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
         """Columns start_s, end_s, channel, score, p_<defect> …; see `Scorer.score`."""
         return score_in_batches(
             blocks, self.sample_rate, self._score_rows, batch_segments=self._batch_segments
         )
 
+    def score_embeddings(self, title: TitleEmbeddings) -> pd.DataFrame:
+        """Return what `score` gives for the audio that was embedded."""
+        if not len(title.times):
+            return pd.DataFrame(columns=SEGMENT_COLUMNS)
+        frames = []
+        segments = self._batch_segments
+        for first in range(0, len(title.times), segments):
+            times = title.times[first : first + segments]
+            part = title.embeddings[first : first + segments]
+            channels = part.shape[1]
+            rows = part.reshape(-1, *part.shape[2:])
+            finite = np.asarray(np.isfinite(rows).all(axis=(1, 2)))
+            columns = self._columns(np.where(finite[:, None, None], rows, 0))
+            columns = {name: np.where(finite, values, np.nan) for name, values in columns.items()}
+            frames.append(segment_rows(times, channels, columns))
+        return pd.concat(frames, ignore_index=True)
+
     def _score_rows(self, rows: Audio) -> Columns:
         """Columns of the rows; NaN for a row that holds NaN or infinity: no model can judge it."""
         finite = np.asarray(np.isfinite(rows).all(axis=1))
         if finite.all():
-            return self._columns(embed_audio(self.model.encoder, rows))
-        columns = self._columns(embed_audio(self.model.encoder, np.where(finite[:, None], rows, 0)))
+            return self._columns(embed_audio(self.model.encoder, rows, self.precision))
+        audible = np.where(finite[:, None], rows, 0)
+        columns = self._columns(embed_audio(self.model.encoder, audible, self.precision))
         return {name: np.where(finite, values, np.nan) for name, values in columns.items()}
 
     def _columns(self, embeddings: Embeddings) -> Columns:
@@ -93,8 +119,14 @@ class PadamAblations(PadamScorer):
 
     def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
         """Long table with columns scorer, start_s, end_s, channel, score."""
+        return self._long(super().score(blocks))
+
+    def score_embeddings(self, title: TitleEmbeddings) -> pd.DataFrame:
+        """Long table, as `score` gives it for the audio that was embedded."""
+        return self._long(super().score_embeddings(title))
+
+    def _long(self, wide: pd.DataFrame) -> pd.DataFrame:
         systems = [FEATURE_EXTRACTOR, QUALITY_HEAD, PadamScorer.name]
-        wide = super().score(blocks)
         parts = [
             wide[SEGMENT_COLUMNS[:3]].assign(
                 scorer=system, score=wide[system].to_numpy(dtype=np.float64)

@@ -3,29 +3,34 @@
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
 from padam.audio.media import stream_audio
 from padam.audio.storage import Location
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
+from padam.datasets.shards import Arrays, ArrayShards, read_arrays
 from padam.datasets.titles import TitleFolder
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.workflow import UnusableSourceError
 from padam.defects.workflow_config import WorkflowConfig
 from padam.detection.evaluation_figures import precision_recall_figure, title_timelines_figure
 from padam.detection.padam_model import PadamModel
-from padam.detection.scorers.base import Scorer, worst_channel
+from padam.detection.scorers.base import worst_channel
 from padam.detection.scorers.dnsmos import DnsmosScorer
 from padam.detection.scorers.padam import PadamAblations
+from padam.detection.title_embeddings import TitleEmbeddings, embed_title
 from padam.detection.title_evaluation import Evaluation, EvaluationConfig, evaluate_scorers
 from padam.detection.titles import Title, TitlePlan, TitlesConfig, plan_titles, render_title
 from padam.models.audio_encoder import AudioEncoder
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.quality_head import QualityHead
+from padam.training.embedding import SAMPLE_RATE, Precision, choose_runtime
 
 BLOCK_S = 60.0
 DRAWS = 10
@@ -86,8 +91,34 @@ def candidate_model(
     )
 
 
+def embed_titles(encoder: AudioEncoder, titles: TitleFolder, compute: Compute) -> ShardJobs:
+    """Return the work of embedding every title, a title at a time."""
+    runtime = choose_runtime(encoder)
+    weights = [tensor.numpy().tobytes() for tensor in encoder.state_dict().values()]
+    files = zip(titles.titles["title"], titles.titles["file"], strict=True)
+    jobs = {
+        title: partial(embed_title_file, encoder, titles.path(file), runtime.precision, device)
+        for (title, file), device in zip(files, cycle(runtime.devices), strict=False)
+    }
+    return ShardJobs(
+        fingerprint(encoder.config, runtime.precision, titles.fingerprint(), *weights),
+        jobs,
+        compute.on_gpus(runtime.gpus),
+        label="titles embedded",
+    )
+
+
+def embed_title_file(
+    encoder: AudioEncoder, path: Location, precision: Precision, device: torch.device
+) -> Arrays:
+    """Return times and embeddings of a title's segments, by name."""
+    blocks = stream_audio(path, BLOCK_S, sample_rate=SAMPLE_RATE)
+    return embed_title(encoder, blocks, precision, device).arrays()
+
+
 def score_titles(
     titles: TitleFolder,
+    embeddings: ArrayShards,
     encoder: AudioEncoder,
     head: QualityHead,
     classifier: DefectClassifier,
@@ -96,35 +127,35 @@ def score_titles(
 ) -> ShardJobs:
     """Return the work of scoring every title with every system, a title at a time."""
     model = candidate_model(encoder, head, classifier, probes)
-    weights = [
-        tensor.numpy().tobytes()
-        for network in (encoder, head)
-        for tensor in network.state_dict().values()
-    ]
+    weights = [tensor.numpy().tobytes() for tensor in head.state_dict().values()]
     decision = {
         "classifier": [classifier.parameters, classifier.sigma],
         "probes": {name: [probe.parameters, probe.sigma] for name, probe in probes.items()},
     }
     jobs = {
-        title: partial(score_title, titles.path(file), title, split, model)
+        title: partial(
+            score_title, titles.path(file), embeddings.by_name[title], title, split, model
+        )
         for title, split, file in zip(
             *(titles.titles[column] for column in ("title", "split", "file")), strict=True
         )
     }
-    work = fingerprint(decision, titles.fingerprint(), *weights)
+    work = fingerprint(decision, titles.fingerprint(), embeddings.fingerprint(), *weights)
     return ShardJobs(work, jobs, compute, label="titles scored")
 
 
-def score_title(path: Location, title: str, split: str, model: PadamModel) -> pd.DataFrame:
+def score_title(
+    path: Location, embedded: Location, title: str, split: str, model: PadamModel
+) -> pd.DataFrame:
     """Score one title with PADAM, its ablations and DNSMOS; the worst channel counts."""
-    scorers: list[Scorer] = [PadamAblations(model), DnsmosScorer()]
-    tables = []
-    for scorer in scorers:
-        rows = scorer.score(stream_audio(path, BLOCK_S, sample_rate=scorer.sample_rate))
-        systems = rows.groupby("scorer") if "scorer" in rows else [(scorer.name, rows)]
-        for name, scores in systems:
-            worst = worst_channel(scores)
-            tables.append(worst.assign(scorer=name, split=split, title=title))
+    dnsmos = DnsmosScorer()
+    by_system = PadamAblations(model).score_embeddings(TitleEmbeddings(**read_arrays(embedded)))
+    blocks = stream_audio(path, BLOCK_S, sample_rate=dnsmos.sample_rate)
+    systems = [*by_system.groupby("scorer"), (dnsmos.name, dnsmos.score(blocks))]
+    tables = [
+        worst_channel(scores).assign(scorer=name, split=split, title=title)
+        for name, scores in systems
+    ]
     return pd.concat(tables, ignore_index=True)
 
 

@@ -26,8 +26,19 @@ def create_pipeline(**_: Any) -> Pipeline:
                 name="build_titles",
             ),
             Node(
+                func=nodes.embed_titles,
+                inputs=["audio_encoder", "evaluation_titles", "params:evaluation.compute"],
+                outputs="title_embeddings",
+                name="embed_titles",
+            ),
+            Node(
                 func=nodes.score_titles,
-                inputs=["evaluation_titles", *STAGES, "params:evaluation.compute"],
+                inputs=[
+                    "evaluation_titles",
+                    "title_embeddings",
+                    *STAGES,
+                    "params:evaluation.compute",
+                ],
                 outputs="title_scores",
                 name="score_titles",
             ),

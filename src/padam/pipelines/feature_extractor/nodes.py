@@ -1,10 +1,12 @@
 """Stage 1: learn audio embeddings from synchronised sound and picture, then embed every clip."""
 
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
 from padam.audio.resampling import resample
@@ -14,16 +16,21 @@ from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import Arrays, ClipShards
 from padam.defects.shards import read_shard
 from padam.models.audio_encoder import AudioEncoder
-from padam.training.audio_visual import AudioVisualConfig, train_audio_visual
-from padam.training.embedding import SAMPLE_RATE, embed_audio
-from padam.training.figures import plot_history
+from padam.training.audio_visual import AudioVisualConfig
+from padam.training.embedding import SAMPLE_RATE, Precision, choose_runtime, embed_audio
+from padam.training.figures import plot_history, plot_retrievals
+from padam.training.launch import LaunchConfig, launch_audio_visual
 
 
 def train_feature_extractor(
-    media: MediaFolder, index: pd.DataFrame, checkpoints: Path, config: AudioVisualConfig
-) -> tuple[AudioEncoder, pd.DataFrame, dict[str, Any], Figure]:
-    """Train the audio encoder on the films among the sources; the video encoder is dropped."""
-    films = index[index["has_video"].astype(bool)]
+    media: MediaFolder,
+    index: pd.DataFrame,
+    checkpoints: Path,
+    config: AudioVisualConfig,
+    launch: LaunchConfig,
+) -> tuple[AudioEncoder, pd.DataFrame, dict[str, Any], Figure, pd.DataFrame, Figure]:
+    """Train the audio encoder on the films among the sources, or on all sound if so configured."""
+    films = index[index["has_video"].astype(bool)] if config.pictures else index
     paths = {
         split: [media.path(source) for source in films.loc[films["split"] == split, "source"]]
         for split in ("train", "validation")
@@ -31,30 +38,45 @@ def train_feature_extractor(
     if not paths["train"]:
         raise ValueError(
             f"Stage 1 learns from sound and picture together, and no film in '{media.root}' is in "
-            "the split 'train': add films."
+            "the split 'train': add films, or set the objective to audio_only."
+            if config.pictures
+            else f"No source in '{media.root}' is in the split 'train': add sources."
         )
-    encoder, history, summary = train_audio_visual(
-        paths["train"], paths["validation"], config, checkpoints
+    trained = launch_audio_visual(paths["train"], paths["validation"], config, checkpoints, launch)
+    clips = trained.summary.get("validation_clips", 0)
+    return (
+        trained.encoder,
+        trained.history,
+        trained.summary,
+        plot_history(trained.history, f"Stage 1: InfoNCE, {config.objective}"),
+        trained.films,
+        plot_retrievals(trained.retrievals, clips),
     )
-    return encoder, history, summary, plot_history(history, "Stage 1: audio-visual InfoNCE")
 
 
 def embed_clips(encoder: AudioEncoder, clips: ClipShards, compute: Compute) -> ShardJobs:
     """Return the work of embedding both sides of every clip pair."""
+    runtime = choose_runtime(encoder)
     weights = [tensor.numpy().tobytes() for tensor in encoder.state_dict().values()]
+    jobs = {
+        name: partial(embed_shard, encoder, path, runtime.precision, device)
+        for (name, path), device in zip(clips.by_name.items(), cycle(runtime.devices), strict=False)
+    }
     return ShardJobs(
-        fingerprint=fingerprint(encoder.config, *weights, clips.fingerprint()),
-        jobs={n: partial(embed_shard, encoder, path) for n, path in clips.by_name.items()},
-        compute=compute,
+        fingerprint=fingerprint(encoder.config, runtime.precision, *weights, clips.fingerprint()),
+        jobs=jobs,
+        compute=compute.on_gpus(runtime.gpus),
         label="embeddings",
     )
 
 
-def embed_shard(encoder: AudioEncoder, path: Location) -> Arrays:
+def embed_shard(
+    encoder: AudioEncoder, path: Location, precision: Precision, device: torch.device
+) -> Arrays:
     """Return `<clip>.reference` and `<clip>.degraded`, each (channels, T, 384) float16."""
     arrays: Arrays = {}
     for clip in read_shard(path):
         for side in ("reference", "degraded"):
             audio = resample(getattr(clip, side), clip.sample_rate, SAMPLE_RATE)
-            arrays[f"{clip.clip_id}.{side}"] = embed_audio(encoder, audio)
+            arrays[f"{clip.clip_id}.{side}"] = embed_audio(encoder, audio, precision, device)
     return arrays

@@ -1,0 +1,69 @@
+"""Embeddings of a whole title, computed once for every system that stands on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from padam.audio import Audio
+from padam.detection.segments import SEGMENT_S, iter_segments
+from padam.models.audio_encoder import EMBEDDING_WIDTH, AudioEncoder
+from padam.training.embedding import SAMPLE_RATE, Precision, embed_audio
+
+BATCH_SEGMENTS = 6
+
+
+@dataclass(frozen=True)
+class TitleEmbeddings:
+    """Segments of a title: `times` (S, 2) in seconds, `embeddings` (S, C, 75, 384) float16.
+
+    Embeddings are NaN where a channel's audio was not finite.
+    """
+
+    times: npt.NDArray[np.float64]
+    embeddings: npt.NDArray[np.float16]
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the arrays by name, to be stored."""
+        return {"times": self.times, "embeddings": self.embeddings}
+
+
+def embed_title(
+    encoder: AudioEncoder,
+    blocks: Iterable[Audio],
+    precision: Precision = "auto",
+    device: torch.device | None = None,
+) -> TitleEmbeddings:
+    """Embed consecutive blocks (channels, samples) at 16 kHz, in segments of 10 s.
+
+    A short last segment is mirrored to full length, as in scoring. Memory holds a few segments of
+    audio, and the embeddings: 58 kB a channel and segment.
+    """
+    times: list[tuple[float, float]] = []
+    parts: list[npt.NDArray[np.float16]] = []
+    rows: list[Audio] = []
+
+    def embed() -> None:
+        stacked = np.concatenate(rows)
+        finite = np.asarray(np.isfinite(stacked).all(axis=1))
+        found = embed_audio(encoder, np.where(finite[:, None], stacked, 0), precision, device)
+        found[~finite] = np.nan
+        parts.append(found.reshape(len(rows), -1, *found.shape[1:]))
+        rows.clear()
+
+    for segment in iter_segments(blocks, SAMPLE_RATE, SEGMENT_S):
+        times.append((segment.start_s, segment.end_s))
+        rows.append(segment.audio)
+        if len(rows) == BATCH_SEGMENTS:
+            embed()
+    if rows:
+        embed()
+    if not parts:
+        return TitleEmbeddings(
+            np.zeros((0, 2)), np.zeros((0, 1, 75, EMBEDDING_WIDTH), dtype=np.float16)
+        )
+    return TitleEmbeddings(np.array(times, dtype=np.float64), np.concatenate(parts))
