@@ -221,7 +221,7 @@ def ffmpeg_round_trip(
     rate = ["-ar", str(codec.sample_rate)]
     options = ["-c:a", ENCODERS[codec.codec], "-b:a", f"{codec.bitrate_kbps}k"]
     if codec.codec == "aac":
-        options += ["-aac_coder", "fast" if codec.bitrate_kbps >= 64 else "twoloop"]
+        options += ["-aac_coder", "twoloop" if 32 < codec.bitrate_kbps < 64 else "fast"]
     elif codec.codec == "mp3":
         options += ["-compression_level", "7"]
     else:

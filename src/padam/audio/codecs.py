@@ -35,8 +35,10 @@ _POSTROLL = 4
 _MARGIN_S = 0.05
 # 20 bits: the error of a lossy codec hides it
 _RESAMPLING: Final = "HQ"
-# FFmpeg's manual: its fast search is the better one from here on, and worse below
-_AAC_FAST_FROM_KBPS = 64
+# FFmpeg's fast search of quantisers costs a fifth of the thorough one. Its manual prefers it from
+# 64 kbit/s on; at 32 both come to the same (ViSQOL within 0.03 over 13 clips), in between the
+# thorough one is better (by 0.1 at 48).
+_AAC_THOROUGH_KBPS = range(33, 64)
 
 
 @dataclass(frozen=True)
@@ -189,8 +191,8 @@ def _encoder_options(settings: CodecSettings) -> dict[str, str]:
     profile = settings.profile or PROFILES[settings.codec][0]
     if settings.codec == "aac":
         options["profile"] = profile
-        fast = settings.bitrate_kbps >= _AAC_FAST_FROM_KBPS
-        options["aac_coder"] = "fast" if fast else "twoloop"
+        thorough = settings.bitrate_kbps in _AAC_THOROUGH_KBPS
+        options["aac_coder"] = "twoloop" if thorough else "fast"
     elif settings.codec == "mp3":
         options["joint_stereo"] = "1" if profile == "joint_stereo" else "0"
         options["compression_level"] = "7"  # half the time of LAME's default
