@@ -9,6 +9,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from padam.training.audio_visual import AudioVisualConfig
+
 WIDTH, HEIGHT, FPS, RATE = 80, 48, 25, 16_000
 SCENE_S = 0.4
 
@@ -65,6 +67,17 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three films of 8 s; the last serves as validation."""
     folder = tmp_path_factory.mktemp("films")
     return [write_film(folder / f"film_{seed}.mkv", 8.0, seed) for seed in range(3)]
+
+
+TINY_STAGE_1 = AudioVisualConfig(
+    audio_encoder="tiny",
+    video_encoder="tiny",
+    steps=6,
+    validate_every=2,
+    batch_size=4,
+    clip_s=0.4,
+    validation_clips=6,
+)
 
 
 class InterruptionError(RuntimeError):

@@ -4,17 +4,14 @@ import torch
 
 from padam.audio.container import UnreachableError
 from padam.audio.media import MediaError
-from padam.training.films import (
-    SAMPLES_PER_FRAME,
+from padam.training.clips import (
     ClipPlace,
-    Film,
     clip_batch,
     clip_capacity,
     draw_places,
     even_places,
-    open_film,
-    open_films,
 )
+from padam.training.films import SAMPLES_PER_FRAME, Film, open_film, open_films
 from tests.training.conftest import HEIGHT, WIDTH, write_film
 
 SIZE = (HEIGHT, WIDTH)
@@ -136,7 +133,7 @@ def test_sound_alone_needs_no_picture(tmp_path):
     assert "frames" not in batch
 
 
-def test_a_thousand_films_are_drawn_from_quickly_and_evenly():
+def test_a_thousand_films_are_drawn_from_evenly():
     films = [Film("film", 180_000, SIZE)] * 1000
     places = draw_places(films, 250, 4000, np.random.default_rng(0))
     assert len({(p.film, p.first_frame) for p in places}) == 4000

@@ -16,21 +16,13 @@ import torch
 import torch.multiprocessing
 from pydantic import ValidationError
 
-from padam.training.audio_visual import AudioVisualConfig, AudioVisualModule
+from padam.training.audio_visual import AudioVisualModule
 from padam.training.callbacks import TrainingDivergedError
 from padam.training.fitting import seeded
 from padam.training.launch import LaunchConfig, launch_audio_visual
+from tests.training.conftest import TINY_STAGE_1
 
-TINY = AudioVisualConfig(
-    audio_encoder="tiny",
-    video_encoder="tiny",
-    steps=6,
-    validate_every=3,
-    batch_size=4,
-    clip_s=0.4,
-    validation_clips=6,
-    accelerator="cpu",
-)
+TINY = TINY_STAGE_1.model_copy(update={"validate_every": 3, "accelerator": "cpu"})
 TWO = LaunchConfig(processes=2)
 
 

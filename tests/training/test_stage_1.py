@@ -12,17 +12,8 @@ from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
 from padam.training.audio_visual import AudioVisualConfig
 from padam.training.stage_1 import train_audio_visual
 from tests.models.test_ast_checkpoint import authors_state
+from tests.training.conftest import TINY_STAGE_1 as TINY
 from tests.training.conftest import InterruptAt, InterruptionError, Steps, same_weights
-
-TINY = AudioVisualConfig(
-    audio_encoder="tiny",
-    video_encoder="tiny",
-    steps=6,
-    validate_every=2,
-    batch_size=4,
-    clip_s=0.4,
-    validation_clips=6,
-)
 
 
 def test_loss_falls_where_the_picture_tells_the_sound(films, tmp_path):

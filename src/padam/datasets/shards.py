@@ -149,6 +149,12 @@ class TableShardsDataset(ShardFolderDataset):
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+def read_arrays(path: Location) -> Arrays:
+    """Return the arrays of one shard."""
+    arrays: Arrays = load(read_bytes(path))
+    return arrays
+
+
 class ArrayShardsDataset(ShardFolderDataset):
     """Safetensors files of named arrays; loads as one ``dict`` of name to array."""
 
@@ -164,7 +170,7 @@ class ArrayShardsDataset(ShardFolderDataset):
         """Return the arrays of all shards."""
         arrays: Arrays = {}
         for path in self.files(folder):
-            arrays.update(load(read_bytes(path)))
+            arrays.update(read_arrays(path))
         return arrays
 
 
@@ -177,12 +183,6 @@ class ArrayShards:
     def fingerprint(self) -> str:
         """Hash of the shards' content."""
         return fingerprint_files(self.by_name.values())
-
-
-def read_arrays(path: Location) -> Arrays:
-    """Return the arrays of one shard."""
-    arrays: Arrays = load(read_bytes(path))
-    return arrays
 
 
 class ArrayFolderDataset(ArrayShardsDataset):

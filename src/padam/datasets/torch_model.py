@@ -12,6 +12,11 @@ from safetensors.torch import load_file, save_file
 from padam.datasets.versioned_folder import VersionedFolderDataset
 
 
+def weights_of(network: torch.nn.Module) -> list[bytes]:
+    """Return the weights as bytes, to name a work that depends on them."""
+    return [tensor.cpu().numpy().tobytes() for tensor in network.state_dict().values()]
+
+
 class TorchModelDataset(VersionedFolderDataset[torch.nn.Module, torch.nn.Module]):
     """A network that is rebuilt from its ``config`` and filled with its weights.
 

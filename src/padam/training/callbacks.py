@@ -4,7 +4,6 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -27,14 +26,7 @@ class History(pl.Callback):
     def __init__(self) -> None:
         self.rows: list[tuple[int, str, float]] = []
 
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Record the training metrics of one step."""
         self._record(trainer, "train_")
 
@@ -81,21 +73,12 @@ class DataWait(pl.Callback):
         """Begin a pass."""
         self._ended = None
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
         """Note how long it took from the last step's end to having a batch."""
         if self._ended is not None:
             self._waited_s += time.monotonic() - self._ended
 
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Note the end of a step."""
         now = time.monotonic()
         if self._ended is not None:
@@ -120,14 +103,7 @@ class DivergenceCheck(pl.Callback):
         self._first: list[float] = []
         self._last: list[float] = []
 
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Raise TrainingDivergedError where the loss has run away."""
         loss = float(trainer.callback_metrics["train_loss"])
         if len(self._first) < self._steps:
@@ -174,14 +150,7 @@ class Progress(pl.Callback):
                 "%s: training from step %d to %d.", self._stage, self._first_step, self._steps
             )
 
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Move the bar, or speak when a minute has passed."""
         if not trainer.is_global_zero:
             return

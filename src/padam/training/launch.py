@@ -110,7 +110,8 @@ def launch_audio_visual(
     for name in (RESULT, ERROR):
         (checkpoint_dir / name).unlink(missing_ok=True)
     path = checkpoint_dir / SPEC
-    path.write_text(spec.model_dump_json(indent=2), encoding="utf-8")
+    with written_whole(path) as partial:
+        partial.write_text(spec.model_dump_json(indent=2), encoding="utf-8")
     status = _run(_command(launch, count, path), count)
     if status != 0:
         _raise_as_told(checkpoint_dir / ERROR, status)

@@ -22,16 +22,8 @@ from padam.models.video_encoder import VIDEO_ENCODER_SIZES
 from padam.training.audio_visual import AudioVisualConfig, AudioVisualModule
 from padam.training.batches import Batch, Share
 from padam.training.callbacks import DataWait, DivergenceCheck
-from padam.training.films import (
-    FPS,
-    Film,
-    Frames,
-    clip_batch,
-    clip_capacity,
-    draw_places,
-    even_places,
-    open_films,
-)
+from padam.training.clips import clip_batch, clip_capacity, draw_places, even_places
+from padam.training.films import FPS, Film, Frames, open_films
 from padam.training.fitting import fingerprint, first_and_last, fit, last_values, seeded
 from padam.training.logger import MlflowRun
 

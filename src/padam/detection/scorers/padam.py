@@ -41,6 +41,11 @@ def mean_embedding(embeddings: Embeddings) -> npt.NDArray[np.float32]:
     return np.asarray(embeddings, dtype=np.float32).mean(axis=-2)
 
 
+def only_where(judged: npt.NDArray[np.bool_], columns: Columns) -> Columns:
+    """Columns with NaN in the rows that could not be judged."""
+    return {name: np.where(judged, values, np.nan) for name, values in columns.items()}
+
+
 class PadamScorer:
     """The whole of PADAM: s in [0, 1] per segment and channel, and each defect's probability."""
 
@@ -79,18 +84,15 @@ class PadamScorer:
             rows = part.reshape(-1, *part.shape[2:])
             finite = np.asarray(np.isfinite(rows).all(axis=(1, 2)))
             columns = self._columns(np.where(finite[:, None, None], rows, 0))
-            columns = {name: np.where(finite, values, np.nan) for name, values in columns.items()}
-            frames.append(segment_rows(times, channels, columns))
+            frames.append(segment_rows(times, channels, only_where(finite, columns)))
         return pd.concat(frames, ignore_index=True)
 
     def _score_rows(self, rows: Audio) -> Columns:
         """Columns of the rows; NaN for a row that holds NaN or infinity: no model can judge it."""
         finite = np.asarray(np.isfinite(rows).all(axis=1))
-        if finite.all():
-            return self._columns(embed_audio(self.model.encoder, rows, self.precision))
-        audible = np.where(finite[:, None], rows, 0)
-        columns = self._columns(embed_audio(self.model.encoder, audible, self.precision))
-        return {name: np.where(finite, values, np.nan) for name, values in columns.items()}
+        audible = rows if finite.all() else np.where(finite[:, None], rows, 0)
+        embeddings = embed_audio(self.model.encoder, audible, self.precision)
+        return only_where(finite, self._columns(embeddings))
 
     def _columns(self, embeddings: Embeddings) -> Columns:
         representation = represent(self.model.quality_head, embeddings)

@@ -16,6 +16,7 @@ from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import Arrays, ArrayShards, read_arrays
 from padam.datasets.titles import TitleFolder
+from padam.datasets.torch_model import weights_of
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.workflow import UnusableSourceError
 from padam.defects.workflow_config import WorkflowConfig
@@ -94,14 +95,13 @@ def candidate_model(
 def embed_titles(encoder: AudioEncoder, titles: TitleFolder, compute: Compute) -> ShardJobs:
     """Return the work of embedding every title, a title at a time."""
     runtime = choose_runtime(encoder)
-    weights = [tensor.numpy().tobytes() for tensor in encoder.state_dict().values()]
     files = zip(titles.titles["title"], titles.titles["file"], strict=True)
     jobs = {
         title: partial(embed_title_file, encoder, titles.path(file), runtime.precision, device)
         for (title, file), device in zip(files, cycle(runtime.devices), strict=False)
     }
     return ShardJobs(
-        fingerprint(encoder.config, runtime.precision, titles.fingerprint(), *weights),
+        fingerprint(encoder.config, runtime.precision, titles.fingerprint(), *weights_of(encoder)),
         jobs,
         compute.on_gpus(runtime.gpus),
         label="titles embedded",
@@ -127,7 +127,6 @@ def score_titles(
 ) -> ShardJobs:
     """Return the work of scoring every title with every system, a title at a time."""
     model = candidate_model(encoder, head, classifier, probes)
-    weights = [tensor.numpy().tobytes() for tensor in head.state_dict().values()]
     decision = {
         "classifier": [classifier.parameters, classifier.sigma],
         "probes": {name: [probe.parameters, probe.sigma] for name, probe in probes.items()},
@@ -140,7 +139,7 @@ def score_titles(
             *(titles.titles[column] for column in ("title", "split", "file")), strict=True
         )
     }
-    work = fingerprint(decision, titles.fingerprint(), embeddings.fingerprint(), *weights)
+    work = fingerprint(decision, titles.fingerprint(), embeddings.fingerprint(), *weights_of(head))
     return ShardJobs(work, jobs, compute, label="titles scored")
 
 

@@ -14,6 +14,7 @@ from padam.audio.storage import Location
 from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import Arrays, ClipShards
+from padam.datasets.torch_model import weights_of
 from padam.defects.shards import read_shard
 from padam.models.audio_encoder import AudioEncoder
 from padam.training.audio_visual import AudioVisualConfig
@@ -57,13 +58,14 @@ def train_feature_extractor(
 def embed_clips(encoder: AudioEncoder, clips: ClipShards, compute: Compute) -> ShardJobs:
     """Return the work of embedding both sides of every clip pair."""
     runtime = choose_runtime(encoder)
-    weights = [tensor.numpy().tobytes() for tensor in encoder.state_dict().values()]
     jobs = {
         name: partial(embed_shard, encoder, path, runtime.precision, device)
         for (name, path), device in zip(clips.by_name.items(), cycle(runtime.devices), strict=False)
     }
     return ShardJobs(
-        fingerprint=fingerprint(encoder.config, runtime.precision, *weights, clips.fingerprint()),
+        fingerprint=fingerprint(
+            encoder.config, runtime.precision, *weights_of(encoder), clips.fingerprint()
+        ),
         jobs=jobs,
         compute=compute.on_gpus(runtime.gpus),
         label="embeddings",
