@@ -47,6 +47,7 @@ from visqol import VisqolApi
 
 from padam.audio.resampling import resample
 from padam.defects.shards import ClipRejectedError, synthesise_clip
+from padam.quality import cdpam, spectral_convolution
 from padam.quality.base import Metric
 from padam.quality.cdpam import Cdpam, published_state, resolve_precision
 from padam.quality.dnsmos import Dnsmos
@@ -176,10 +177,16 @@ def kept_distances(keep: Path | None) -> dict[str, float]:
 def digest_of(job: CdpamJob) -> str:
     """Digest of a pair's samples, and of what computes the distance."""
     (reference, degraded), crop, form = job
-    digest = hashlib.sha256(f"{form} {crop} {resolve_precision('auto')}".encode())
+    digest = hashlib.sha256(f"{form} {crop} {resolve_precision('auto')}".encode() + our_code())
     for signal in (reference, degraded):
         digest.update(np.ascontiguousarray(signal).tobytes())
     return digest.hexdigest()[:16]
+
+
+@functools.cache
+def our_code() -> bytes:
+    """Source of our form, whose change makes kept distances worthless."""
+    return b"".join(Path(str(m.__file__)).read_bytes() for m in (cdpam, spectral_convolution))
 
 
 def cdpam_cost(pairs: Sequence[Pair], duration_s: float) -> list[Row]:
@@ -369,8 +376,9 @@ class PackageCdpam:
 
 
 def channel_of(pair: Pair, sample_rate: int) -> Pair:
-    """The first channel of a pair, at a metric's rate and within full scale."""
-    reference, degraded = (resample(audio[:1], RATE, sample_rate)[0] for audio in pair)
+    """The most damaged channel of a pair, at a metric's rate and within full scale."""
+    damaged = int(np.argmax([np.square(d - r).sum() for r, d in zip(*pair, strict=True)]))
+    reference, degraded = (resample(a[damaged][None], RATE, sample_rate)[0] for a in pair)
     return np.clip(reference, -1, 1), np.clip(degraded, -1, 1)
 
 

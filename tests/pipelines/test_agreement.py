@@ -160,6 +160,17 @@ def test_without_a_request_no_weights_are_refitted(study: Study, result: Result)
     assert "refitted" not in found.output
 
 
+def test_the_table_stands_where_weights_cannot_be_refitted(study: Study, result: Result) -> None:
+    parameters = {"agreement.refit.requested": "true", "agreement.refit.folds": 31}
+    found = study.run(ratings=study.ratings, **parameters, **{"agreement.bootstrap.resamples": 100})
+    assert found.exit_code == 0, found.output
+    document = json.loads(study.latest("04_feature/refitted_weights.json").read_text())
+    assert "30 sources, which makes no 31 folds" in document["reason"]
+    assert "weights" not in document
+    assert "30 sources, which makes no 31 folds" in found.output.replace("\n", " ")
+    assert "11 of 12 kept" in found.output
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -18,12 +18,13 @@ from padam.datasets.shards import ClipShards, ClipShardsDataset
 from padam.defects.clip_ids import clip_ids
 from padam.defects.plan import PlanConfig
 from padam.defects.registry import DEFECT_NAMES
+from padam.defects.shards import ClipPair, write_shard
 from padam.defects.workflow import ClipParams, WorkflowConfig
 from padam.models.quality_head import QualityHead
 from padam.models.search import SvmSearchConfig
 from padam.pipelines import defect_classifier, metric_fusion, synthesis
 from padam.pipelines.defect_classifier.nodes import fit_probes
-from padam.pipelines.metric_fusion.nodes import fuse_quality
+from padam.pipelines.metric_fusion.nodes import fuse_quality, score_shard
 from padam.pipelines.quality_head.nodes import SIDES, represent_clips, train_head
 from padam.pipelines.synthesis.nodes import (
     LabelRules,
@@ -37,6 +38,7 @@ from padam.pipelines.synthesis.nodes import (
 )
 from padam.quality.examples import ExamplesConfig
 from padam.quality.fusion import FusionWeights
+from padam.quality.scoring import PairScorer, ScoringConfig
 from padam.training.quality_head import QualityHeadTraining
 from tests.defects.conftest import RATE, music
 
@@ -88,6 +90,29 @@ def test_fusion_ranks_damage_whatever_the_sign_of_a_metric() -> None:
     summary = found["fusion_summary"]
     assert summary["q_hat"]["clean_mean"] > summary["q_hat"]["defective_mean"]
     assert summary["unscored"] == dict.fromkeys(("cdpam", "dnsmos", "pesq", "visqol"), 0)
+    assert (summary["clips"], summary["clips_without_q_hat"]) == (20, 0)
+    assert summary["by_defect"]["hum"] is None
+    json.dumps(summary, allow_nan=False)
+
+
+def test_what_is_no_pair_is_recorded_and_the_others_are_scored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 48_000)).astype(np.float32)
+    sides = {
+        "mono": (noise, noise[:1]),
+        "shorter": (noise, noise[:, :-1]),
+        "good": (noise, 0.5 * noise),
+    }
+    clips = [ClipPair(name, *pair, 48_000) for name, pair in sides.items()]
+    write_shard(tmp_path / "clips.tar", clips)
+    scorer = PairScorer(ScoringConfig(metrics=("pesq",)))
+    rows = {row["clip_id"]: row for row in score_shard(tmp_path / "clips.tar", scorer)}
+    for name in ("mono", "shorter"):
+        assert np.isnan(rows[name]["pesq"])
+        assert "same shape" in rows[name]["pesq_reason"]
+        assert name in caplog.text
+    assert rows["good"]["pesq_reason"] is None
 
 
 def representations(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[str, Any]]:

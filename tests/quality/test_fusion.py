@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from padam.quality import fusion, registry
 from padam.quality.fusion import FusionWeights, Normaliser, RankMap, fuse
 
 METRICS = ["cdpam", "dnsmos", "pesq", "visqol"]
@@ -135,3 +136,21 @@ def test_the_rank_map_survives_json() -> None:
 def test_one_clip_has_no_rank() -> None:
     with pytest.raises(ValueError, match="at least 2 training clips"):
         RankMap.fit([1.0, np.nan])
+
+
+def test_a_metric_of_a_later_day_counts_once_it_has_a_weight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Loudness:
+        name, higher_is_better = "loudness", True
+
+    monkeypatch.setitem(registry.METRICS, "loudness", Loudness)
+    monkeypatch.setattr(fusion, "METRIC_NAMES", (*registry.METRIC_NAMES, "loudness"))
+    scores = pd.DataFrame({"pesq": [1.0, 2.0, 3.0], "loudness": [3.0, 1.0, 2.0]})
+    normaliser = Normaliser.fit(scores)
+    assert FusionWeights().by_metric()["loudness"] == 0
+    assert fuse(scores, normaliser)["q_hat"].argmax() == 2
+    both = FusionWeights(pesq=0.1, cdpam=0, dnsmos=0, visqol=0, loudness=0.9)
+    assert fuse(scores, normaliser, both)["q_hat"].argmax() == 0
+    with pytest.raises(ValidationError):
+        FusionWeights(loudness=-1)

@@ -201,6 +201,22 @@ def test_a_listener_who_does_not_know_the_reference_goes() -> None:
     assert mean_opinion_scores(ratings, screened)["ratings"].eq(2).all()
 
 
+def test_one_slip_of_few_hidden_references_condemns_nobody() -> None:
+    scores, _ = simulated(6, listeners=3)
+    rows = ratings_table(scores).assign(kind="clip")
+    low = {("listener 01", 0), ("listener 02", 0), ("listener 02", 1)}
+    hidden = [
+        (clip, f"listener {listener:02d}", 3 if (f"listener {listener:02d}", number) in low else 5)
+        for listener in range(3)
+        for number, clip in enumerate(CLIPS[:2])
+    ]
+    ratings = read_ratings(pd.concat([rows, table(*hidden).assign(kind="hidden_reference")]), CLIPS)
+    screened = screen_listeners(ratings)
+    assert screened["kept"].tolist() == [True, True, False]
+    limits = limits_of_study(screened, mean_opinion_scores(ratings, screened))
+    assert "2 of 3 listeners left: no further screening by correlation" in limits
+
+
 def test_listeners_may_rate_parts_of_the_clips() -> None:
     scores, _ = simulated(7)
     scores[np.random.default_rng(7).random(scores.shape) < 0.6] = np.nan

@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from padam.quality.base import MetricScore
-from padam.quality.scoring import PairScorer, ScoringConfig
+from padam.quality.cdpam import resolve_precision
+from padam.quality.scoring import NotAPairError, PairScorer, ScoringConfig
 
 RATE = 48000
 Audio = np.ndarray
@@ -22,7 +23,7 @@ def pesq_scorer(**options: object) -> PairScorer:
     return PairScorer(ScoringConfig(metrics=("pesq",), **options))
 
 
-class LoudestError:
+class ErrorMetric:
     """A metric that answers the RMS of the error, so that what it was given can be read back."""
 
     name = "pesq"
@@ -36,7 +37,7 @@ class LoudestError:
 
 def with_error_metric(**options: object) -> PairScorer:
     scorer = pesq_scorer(**options)
-    scorer.__dict__["metrics"] = (LoudestError(),)
+    scorer.__dict__["metrics"] = (ErrorMetric(),)
     return scorer
 
 
@@ -108,11 +109,46 @@ def test_a_silent_channel_does_not_hide_the_other(speech: Audio) -> None:
         assert row["pesq_reason"] is None
 
 
+@pytest.mark.parametrize("policy", ["most_damaged", "worst", "mean"])
+@pytest.mark.parametrize("left", [0.0, 1e-6])
+def test_a_channel_that_died_is_no_good_score(speech: Audio, policy: str, left: float) -> None:
+    reference, degraded = stereo(speech, 0.0, 0.0)
+    degraded[0] *= left
+    row = pesq_scorer(channel_policy=policy).score(reference, degraded, RATE)
+    assert np.isnan(row["pesq"])
+    assert "degraded: level" in row["pesq_reason"]
+
+
+def test_noise_on_a_silent_reference_is_heard_without_it_only(speech: Audio) -> None:
+    reference, degraded = stereo(speech, 0.1, 0.0)
+    reference[0] = 0
+    row = PairScorer(ScoringConfig(metrics=("pesq", "dnsmos"))).score(reference, degraded, RATE)
+    assert np.isnan(row["pesq"])
+    assert "reference: level" in row["pesq_reason"]
+    assert np.isfinite(row["dnsmos"])
+
+
+@pytest.mark.parametrize("policy", ["worst", "mean"])
+def test_a_channel_that_a_metric_cannot_judge_may_be_the_worst(speech: Audio, policy: str) -> None:
+    class Timid(ErrorMetric):
+        def score(self, reference: Audio, degraded: Audio) -> MetricScore:
+            found = super().score(reference, degraded)
+            return MetricScore.missing("too bad") if found.value > 0.02 else found
+
+    reference, degraded = stereo(speech, 0.05, 0.01)
+    scorer = pesq_scorer(channel_policy=policy, level_match=False)
+    scorer.__dict__["metrics"] = (Timid(),)
+    row = scorer.score(reference, degraded, RATE)
+    assert np.isnan(row["pesq"])
+    assert row["pesq_reason"] == "too bad"
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
         (lambda audio: audio * np.nan, "NaN"),
         (lambda audio: audio * 0, "silent"),
+        (lambda audio: audio * np.float32(1e-6), "silent"),
         (lambda audio: audio * 3, "over 1.0"),
     ],
 )
@@ -133,8 +169,14 @@ def test_a_clip_that_is_too_short_gives_reasons(speech: Audio) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1000), (2, 999), (1000,), (0, 1000)])
 def test_two_shapes_are_no_pair(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="same shape"):
+    with pytest.raises(NotAPairError, match="same shape"):
         PairScorer().score(np.zeros((2, 1000), np.float32), np.zeros(shape, np.float32), RATE)
+
+
+def test_auto_is_one_precision_for_all_workers() -> None:
+    config = ScoringConfig(cdpam_precision="auto").on_this_machine()
+    assert config.cdpam_precision == str(resolve_precision("auto")).removeprefix("torch.")
+    assert ScoringConfig(**config.model_dump()) == config.on_this_machine()
 
 
 def test_travels_to_a_worker_without_its_engines(speech: Audio) -> None:

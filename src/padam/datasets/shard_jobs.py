@@ -139,7 +139,10 @@ def _backend(compute: Compute) -> Iterator[None]:
         raise ValueError(
             "compute.backend is 'dask', which needs the extra: pip install 'padam[dask]'"
         ) from error
-    with Client(compute.scheduler), joblib.parallel_config(backend="dask"):
+    # engines are held to one thread by process, so a worker has one
+    own = {"n_workers": joblib.effective_n_jobs(compute.n_jobs), "threads_per_worker": 1}
+    client = Client(compute.scheduler) if compute.scheduler else Client(**own)
+    with client, joblib.parallel_config(backend="dask"):
         yield
 
 

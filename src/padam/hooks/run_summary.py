@@ -88,6 +88,8 @@ def fusion_rows(summary: Summary) -> Rows:
     """Distribution of q̂ and what could not be scored."""
     q_hat, unscored = summary["q_hat"], summary["unscored"]
     gaps = ", ".join(f"{name} {count}" for name, count in unscored.items() if count) or "none"
+    if summary["clips_without_q_hat"]:
+        gaps += f"; {summary['clips_without_q_hat']} clips have no q̂"
     return [
         (
             "q̂",
@@ -185,12 +187,14 @@ def agreement_rows(summary: Summary) -> Rows:
         rows.append(
             (
                 f"q_hat over {best['metric']}",
-                f"|SROCC| {estimate(best, 'srocc_difference')}, bootstrap p "
-                f"{best['bootstrap_p']:.3f}; |LCC| {best['lcc_difference']:.3f}, Williams' p "
+                f"SROCC {estimate(best, 'srocc_difference')}, bootstrap p "
+                f"{best['bootstrap_p']:.3f}; LCC {best['lcc_difference']:.3f}, Williams' p "
                 f"{estimate(best, 'williams_p')}",
             )
         )
-    if summary["refit"]["requested"]:
+    if reason := summary["refit"].get("reason"):
+        rows.append(("no refitted weights", reason))
+    elif summary["refit"]["requested"]:
         weights, held_out = summary["refit"]["weights"], summary["refit"]["held_out"]
         rows += [
             ("refitted weights", ", ".join(f"{k} {v:.2f}" for k, v in weights.items())),

@@ -97,14 +97,14 @@ def compare_with_best_metric(
 ) -> dict[str, Any] | None:
     """Test whether q̂ agrees better than the best single metric, on the clips both have scored.
 
-    table: `agreement_table` of the same scores. The best metric has the highest |SROCC| among those
+    table: `agreement_table` of the same scores. The best metric has the highest SROCC among those
     that scored at least half of the clips; that it is chosen on the same clips favours it.
-    Differences are of absolute values, q̂'s minus the metric's: of SROCC with a paired bootstrap, of
-    LCC with the tests of Williams and of Meng et al. None where q̂ or every metric is missing or
-    too few clips have both.
+    Differences are q̂'s value minus the metric's, signs kept, since either is meant to grow with the
+    ratings: of SROCC with a paired bootstrap, of LCC with the tests of Williams and of Meng et al.
+    None where q̂ or every metric is missing or too few clips have both.
     """
     config = config or BootstrapConfig()
-    srocc = table.set_index("metric")["srocc"].abs()
+    srocc = table.set_index("metric")["srocc"]
     scored = table.set_index("metric")["clips"] >= _MIN_SHARE_SCORED * len(mos)
     singles = srocc[scored].drop(FUSED, errors="ignore").dropna()
     if singles.empty or np.isnan(srocc.get(FUSED, np.nan)):
@@ -115,13 +115,12 @@ def compare_with_best_metric(
         return None
 
     def difference(q: Array, m: Array, y: Array, axis: int = -1) -> Array:
-        return np.abs(agreement(q, y, axis)[0]) - np.abs(agreement(m, y, axis)[0])
+        return agreement(q, y, axis)[0] - agreement(m, y, axis)[0]
 
     resampled = _bootstrap(difference, (q_hat, metric, y), config, "percentile")
     low, high = resampled.confidence_interval
     lcc_q, lcc_m = agreement(q_hat, y)[1], agreement(metric, y)[1]
-    between = stats.pearsonr(q_hat, metric).statistic * np.sign(lcc_q * lcc_m)
-    correlations = abs(lcc_q), abs(lcc_m), between, len(y)
+    correlations = lcc_q, lcc_m, stats.pearsonr(q_hat, metric).statistic, len(y)
     williams_t, williams_p = williams_test(*correlations)
     meng_z, meng_p = meng_test(*correlations)
     return {
@@ -131,7 +130,7 @@ def compare_with_best_metric(
         "srocc_difference_low": float(low),
         "srocc_difference_high": float(high),
         "bootstrap_p": _two_sided(resampled.bootstrap_distribution),
-        "lcc_difference": float(abs(lcc_q) - abs(lcc_m)),
+        "lcc_difference": float(lcc_q - lcc_m),
         "williams_t": float(williams_t),
         "williams_p": float(williams_p),
         "meng_z": float(meng_z),

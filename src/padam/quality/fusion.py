@@ -1,6 +1,6 @@
 """q̂, the fused quality score: a weighted sum of standardised metrics (PADAM §3.2)."""
 
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,10 @@ _MAX_QUANTILES = 1001
 
 
 class FusionWeights(BaseModel):
-    """Weight of each metric in q̂; the defaults are the paper's."""
+    """Weight of each metric in q̂; the defaults are the paper's, and 0 for a metric it has not."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Annotated[float, Field(ge=0)]]
 
     cdpam: float = Field(0.40, ge=0)
     dnsmos: float = Field(0.23, ge=0)
@@ -25,13 +26,15 @@ class FusionWeights(BaseModel):
 
     @model_validator(mode="after")
     def _some_weight(self) -> Self:
+        if unknown := sorted(set(self.__pydantic_extra__) - set(METRIC_NAMES)):
+            raise ValueError(f"no metric {', '.join(unknown)}; known: {', '.join(METRIC_NAMES)}")
         if sum(self.by_metric().values()) <= 0:
             raise ValueError("all weights are 0; at least one metric must count")
         return self
 
     def by_metric(self) -> dict[str, float]:
         """Weight by metric name."""
-        return {name: float(getattr(self, name)) for name in METRIC_NAMES}
+        return {name: float(getattr(self, name, 0.0)) for name in METRIC_NAMES}
 
 
 class Normaliser(BaseModel):

@@ -24,6 +24,8 @@ _SHOWN = 5
 _MIN_SHARED_CLIPS = 10
 # of two listeners nobody can tell which one is off
 _MIN_LISTENERS = 3
+# one slip is no habit, however few hidden references there are
+_MIN_LOW_REFERENCES = 2
 # BT.500 counts scores beyond two standard deviations; one of five cannot lie there
 _MIN_RATINGS_A_CLIP = 6
 # of 30 clips two scores far off are 5 %, which one good listener in twenty has
@@ -117,7 +119,8 @@ def read_ratings(table: pd.DataFrame, clips: Collection[str], name: str = "ratin
 def screen_listeners(ratings: Ratings, config: ScreeningConfig | None = None) -> pd.DataFrame:
     """Judge every listener, a row each: `kept` says whether the ratings count, `reason` why not.
 
-    Three tests, each where it applies: hidden references rated too low too often (ITU-R BS.1534);
+    Three tests, each where it applies: hidden references rated too low too often, and more than one
+    of them (ITU-R BS.1534);
     scores far off too often, on both sides (ITU-R BT.500, the β₂ test, once and over all
     listeners); then too low a correlation with the mean of the others (ITU-T P.910), the worst
     listener first, one at a time, while three are left. What could not be tested is NaN; a single
@@ -179,6 +182,11 @@ def limits_of_study(screened: pd.DataFrame, opinions: pd.DataFrame) -> list[str]
     found = []
     if len(screened) < _MIN_LISTENERS:
         found.append("two listeners: not screened by correlation")
+    elif screened["kept"].sum() < _MIN_LISTENERS:
+        left = int(screened["kept"].sum())
+        found.append(
+            f"{left} of {len(screened)} listeners left: no further screening by correlation"
+        )
     if screened["outlier_share"].isna().all():
         found.append(
             f"no listener rated {_MIN_CLIPS_FOR_BT500} clips with {_MIN_RATINGS_A_CLIP} ratings: "
@@ -202,9 +210,13 @@ def _refuse(name: str, rows: pd.DataFrame, bad: pd.Series, problem: str) -> None
 
 
 def _reasons(listener: Any, config: ScreeningConfig) -> Iterator[str]:
-    if listener.hidden_references_low > config.hidden_reference_share:
+    low = listener.hidden_references_low
+    if (
+        low > config.hidden_reference_share
+        and round(low * listener.hidden_references) >= _MIN_LOW_REFERENCES
+    ):
         yield (
-            f"{listener.hidden_references_low:.0%} of {listener.hidden_references} hidden "
+            f"{low:.0%} of {listener.hidden_references} hidden "
             f"references rated below {config.hidden_reference_min:g}"
         )
     if (

@@ -1,6 +1,6 @@
 """How well q̂ and its metrics agree with the listeners of a rated study."""
 
-import math
+import logging
 from typing import Any
 
 import pandas as pd
@@ -19,6 +19,7 @@ from padam.quality.agreement import (
 )
 from padam.quality.agreement_figure import agreement_figure
 from padam.quality.fusion import FusionWeights, Normaliser, orient
+from padam.quality.json_values import without_nan
 from padam.quality.ratings import (
     ScreeningConfig,
     limits_of_study,
@@ -26,6 +27,8 @@ from padam.quality.ratings import (
     read_ratings,
     screen_listeners,
 )
+
+logger = logging.getLogger(__name__)
 
 
 def collect_opinions(
@@ -73,7 +76,8 @@ def refit_fusion(
 ) -> dict[str, Any]:
     """Return weights refitted to the ratings, where requested, and how they do on held-out clips.
 
-    They are not put to use: that is for ``metric_fusion.weights`` to say.
+    They are not put to use: that is for ``metric_fusion.weights`` to say. Where the study allows no
+    refit, `reason` says why.
     """
     in_use = weights.by_metric()
     if not config.requested:
@@ -82,14 +86,15 @@ def refit_fusion(
     mos = opinions.set_index("clip_id")["mos"]
     raw, normaliser = scores.set_index("clip_id"), Normaliser.model_validate(fitted["normaliser"])
     sources = manifest.set_index("clip_id")["source"]
-    return {
-        "requested": True,
-        "weights_in_use": in_use,
-        "weights": refit_weights(normaliser.standardise(raw), mos).by_metric(),
-        "held_out": cross_validate_weights(
-            raw, mos, sources, normaliser, weights, config, bootstrap
-        ),
-    }
+    found: dict[str, Any] = {"requested": True, "weights_in_use": in_use}
+    try:
+        refitted = refit_weights(normaliser.standardise(raw), mos)
+        held_out = cross_validate_weights(raw, mos, sources, normaliser, weights, config, bootstrap)
+    except ValueError as error:
+        # the table of the study stands without it
+        logger.warning("Weights are not refitted: %s", error)
+        return found | {"reason": str(error)}
+    return found | {"weights": refitted.by_metric(), "held_out": without_nan(held_out)}
 
 
 def summarise_agreement(
@@ -105,12 +110,4 @@ def summarise_agreement(
         "table": {str(name): without_nan(row) for name, row in rows.items()},
         "best_metric": comparison["best_metric"] and without_nan(comparison["best_metric"]),
         "refit": refitted,
-    }
-
-
-def without_nan(values: dict[Any, Any]) -> dict[Any, Any]:
-    """Replace NaN, which JSON has not, with None."""
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in values.items()
     }

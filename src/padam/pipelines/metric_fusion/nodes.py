@@ -1,6 +1,6 @@
 """From clip pairs to q̂, the fused quality that stands in for human labels."""
 
-import math
+import logging
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from padam.datasets.shards import ClipShards
 from padam.defects.clip_ids import check_same_clips
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.severity import severity_table
-from padam.defects.shards import read_shard
+from padam.defects.shards import ClipPair, read_shard
 from padam.quality.examples import ExamplesConfig, QualityExamples, choose_examples
 from padam.quality.figures import (
     metric_correlation,
@@ -22,12 +22,16 @@ from padam.quality.figures import (
     severity_correlation,
 )
 from padam.quality.fusion import FusionWeights, Normaliser, RankMap, fuse
+from padam.quality.json_values import without_nan
 from padam.quality.registry import METRIC_NAMES
-from padam.quality.scoring import PairScorer, ScoringConfig
+from padam.quality.scoring import NotAPairError, PairScorer, ScoringConfig
+
+logger = logging.getLogger(__name__)
 
 
 def score_clips(clips: ClipShards, scoring: ScoringConfig, compute: Compute) -> ShardJobs:
     """Return the work of scoring every clip pair with every metric, a shard at a time."""
+    scoring = scoring.on_this_machine()
     scorer = PairScorer(scoring)
     jobs = {name: partial(score_shard, path, scorer) for name, path in clips.by_name.items()}
     work = fingerprint(scoring, clips.fingerprint())
@@ -36,13 +40,16 @@ def score_clips(clips: ClipShards, scoring: ScoringConfig, compute: Compute) -> 
 
 def score_shard(path: Location, scorer: PairScorer) -> list[dict[str, Any]]:
     """Score the clip pairs of one shard; a score that is missing has a reason."""
-    return [
-        {
-            "clip_id": clip.clip_id,
-            **scorer.score(clip.reference, clip.degraded, clip.sample_rate),
-        }
-        for clip in read_shard(path)
-    ]
+    return [{"clip_id": clip.clip_id, **score_pair(clip, scorer)} for clip in read_shard(path)]
+
+
+def score_pair(clip: ClipPair, scorer: PairScorer) -> dict[str, Any]:
+    """Score one clip pair; what is no pair has no score, and says so."""
+    try:
+        return scorer.score(clip.reference, clip.degraded, clip.sample_rate)
+    except NotAPairError as error:
+        logger.warning("%s: %s", clip.clip_id, error)
+        return scorer.unscored(str(error))
 
 
 def fit_normaliser(
@@ -101,9 +108,13 @@ def summarise_fusion(
             "clean_mean": float(q_hat[clean].mean()),
             "defective_mean": float(q_hat[~clean].mean()),
         },
-        "by_defect": {name: float(q_hat[fused[name] == 1].mean()) for name in DEFECT_NAMES},
-        "severity_spearman": {name: correlations.get(name, math.nan) for name in DEFECT_NAMES},
-        "mean": {name: float(scores[name].mean()) for name in metrics},
+        "by_defect": without_nan(
+            {name: float(q_hat[fused[name] == 1].mean()) for name in DEFECT_NAMES}
+        ),
+        "severity_spearman": without_nan({name: correlations.get(name) for name in DEFECT_NAMES}),
+        "mean": without_nan({name: float(scores[name].mean()) for name in metrics}),
+        "clips": len(fused),
+        "clips_without_q_hat": int(q_hat.isna().sum()),
         "unscored": {name: int(scores[name].isna().sum()) for name in metrics},
     }
     labels = [text.split(",") if text else [] for text in fused["labels"]]
