@@ -68,6 +68,15 @@ def test_killed_and_started_again_it_scores_what_is_left(
     pd.testing.assert_frame_equal(scores(data), undisturbed, check_exact=True)
 
 
+def test_dask_workers_on_this_machine_give_the_same_scores(project, clips, undisturbed, tmp_path):
+    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    data = tmp_path / "data"
+    shutil.copytree(clips, data)
+    backend = {"metric_fusion.compute.backend": "dask", "metric_fusion.compute.n_jobs": 2}
+    finish(start(project, "metric_fusion", {"data_root": data, **backend}))
+    pd.testing.assert_frame_equal(scores(data), undisturbed, check_exact=True)
+
+
 def scores(data: Path) -> pd.DataFrame:
     """Scores of the one version, by clip."""
     (version,) = (data / SCORES).iterdir()
