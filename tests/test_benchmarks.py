@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from padam.defects.registry import DEFECT_NAMES
+
 MEASURES = {
     "synthesis": {"cpu_s_per_pair", "two_worker_speedup", "core_hours_250k"},
     "metric_fusion": {
@@ -26,6 +28,7 @@ MEASURES = {
         "cosine_to_fp32_min",
         "share_of_gemm_peak",
     },
+    "severity": {f"{kind}_{name}" for kind in ("spearman", "sign_right") for name in DEFECT_NAMES},
     "svm": {"predict_us_per_row"},
     "detection": {
         "x_realtime",
