@@ -16,6 +16,8 @@ MEASURES = {
         "cdpam_ratio_package_over_ours",
         "cdpam_max_abs_difference",
         "cdpam_spearman",
+        "cdpam_max_abs_difference_to_float32",
+        "cdpam_spearman_crop_to_float32",
         "pesq_ratio_package_over_ours",
         "visqol_ratio_package_over_ours",
         "dnsmos_ratio_package_over_ours",
