@@ -121,7 +121,7 @@ def cdpam_agreement(
 ) -> list[Row]:
     """How far the distances of our cheaper forms of CDPAM are from its float32 form.
 
-    The package's own form costs about a CPU minute a pair, ours in float32 a quarter of it: ours is
+    The package's own form costs about a CPU minute a pair, ours in float32 a fifth of it: ours is
     compared with the package's on the first pairs, and the cheaper forms with both.
     """
     channels = [channel_of(pair, Cdpam.sample_rate) for pair in pairs]
