@@ -177,16 +177,19 @@ def kept_distances(keep: Path | None) -> dict[str, float]:
 def digest_of(job: CdpamJob) -> str:
     """Digest of a pair's samples, and of what computes the distance."""
     (reference, degraded), crop, form = job
-    digest = hashlib.sha256(f"{form} {crop} {resolve_precision('auto')}".encode() + our_code())
+    code = "" if form == "package" else f"{crop} {resolve_precision('auto')} {our_code()}"
+    digest = hashlib.sha256(f"{form} {code}".encode())
     for signal in (reference, degraded):
         digest.update(np.ascontiguousarray(signal).tobytes())
     return digest.hexdigest()[:16]
 
 
 @functools.cache
-def our_code() -> bytes:
-    """Source of our form, whose change makes kept distances worthless."""
-    return b"".join(Path(str(m.__file__)).read_bytes() for m in (cdpam, spectral_convolution))
+def our_code() -> str:
+    """Digest of our form's source, whose change makes kept distances worthless."""
+    modules = (cdpam, spectral_convolution)
+    source = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
+    return hashlib.sha256(source).hexdigest()
 
 
 def cdpam_cost(pairs: Sequence[Pair], duration_s: float) -> list[Row]:

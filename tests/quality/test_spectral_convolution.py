@@ -64,3 +64,22 @@ def test_many_steps_equal_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("padam.quality.spectral_convolution._SCRATCH_BYTES", 1)
     monkeypatch.setattr("padam.quality.spectral_convolution._MIN_COLUMNS", 7)
     assert torch.allclose(convolution(blocks).samples, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_bfloat16_has_neither_gain_nor_offset(stride: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    signals = torch.randn(1, 64, 20000, generator=generator).bfloat16()
+    weight = torch.randn(8, 64, TAPS, generator=generator) / 30
+    # halfway between two bfloat16 numbers
+    bias = torch.full((8,), 1 + 2**-8)
+    convolution = SpectralConvolution(weight, bias, stride, 1.0, dtype=torch.bfloat16)
+    result = convolution(cut_blocks(signals, input_block(TAPS), multiple=1))
+    found = result.per_signal().permute(2, 1, 3, 0).reshape(8, -1)[:, : result.length].double()
+    expected = functional.conv1d(
+        signals.double(), weight.double(), stride=stride, padding=TAPS // 2
+    )[0]
+    varying = found - found.mean(1, keepdim=True)
+    gain = (varying * expected).sum() / expected.square().sum()
+    assert gain.item() == pytest.approx(1, abs=3e-4)
+    assert (found - expected).mean().item() == pytest.approx(bias[0].item(), abs=1e-3)
