@@ -24,7 +24,7 @@ HELD_OUT_EVERY = 4
 def main() -> None:
     options = parser("Stage 1's training.")
     options.add_argument("--films", type=Path, default=SAMPLES, help="folder of films")
-    options.add_argument("--steps", type=int, help="of the training (default 600, quick 6)")
+    options.add_argument("--steps", type=int, help="of the training (default 900, quick 6)")
     options.add_argument("--cache-gb", type=float, default=2.0, help="0: read clips from the files")
     options.add_argument("--workers", type=int, default=0, help="processes that read ahead")
     arguments = options.parse_args()
@@ -37,7 +37,7 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
     films = sorted(path for path in arguments.films.rglob("*") if path.suffix in SUFFIXES)
     held_out = films[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
     training = [film for film in films if film not in held_out]
-    steps = arguments.steps or (6 if quick else 600)
+    steps = arguments.steps or (6 if quick else 900)
     config = AudioVisualConfig(
         steps=steps,
         validate_every=max(1, steps // 6),

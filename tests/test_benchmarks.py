@@ -31,6 +31,7 @@ MEASURES = {
         "share_of_gemm_peak",
     },
     "severity": {f"{kind}_{name}" for kind in ("spearman", "sign_right") for name in DEFECT_NAMES},
+    "stage_1": {"r1_over_chance", "clips_per_s", "cpu_min", "data_wait_share"},
     "svm": {"predict_us_per_row"},
     "detection": {
         "x_realtime",
