@@ -1,3 +1,6 @@
+from fractions import Fraction
+
+import av
 import numpy as np
 import pytest
 
@@ -80,3 +83,75 @@ def test_files_without_pictures_and_bad_times(tmp_path, film):
     for start_s, duration_s in ((-1.0, 1.0), (0.0, 0.0)):
         with pytest.raises(ValueError, match="no frames"):
             read_video(film, start_s, duration_s)
+
+
+def coded(number, height=64, width=96):
+    """A picture that says its number in eight dark or bright bars."""
+    bars = 20 + 200 * ((number >> np.arange(8)) & 1)
+    row = np.repeat(bars, width // 8).astype(np.uint8)
+    return np.broadcast_to(row[None, :, None], (height, width, 3))
+
+
+def codes(pictures):
+    bars = pictures[:, 10:-10].mean(axis=(1, 3)).reshape(len(pictures), 8, -1)[:, :, 3:9]
+    return (bars.mean(axis=2) > 120) @ (1 << np.arange(8))
+
+
+def write_coded(path, codec, sound, shown_ms):
+    """A film of coded pictures at the given times, with B-frames and a tone."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=25)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        video.options, video.gop_size = {"bf": "2"}, 25
+        audio = container.add_stream(sound, rate=48000, layout="mono")
+        step = Fraction(1, 25)
+        if np.ptp(np.diff(shown_ms)) > 0:
+            step = Fraction(1, 1000)
+            video.codec_context.time_base = step
+        for number, time_ms in enumerate(shown_ms):
+            frame = av.VideoFrame.from_ndarray(coded(number).copy(), format="rgb24")
+            frame.pts, frame.time_base = round(time_ms / 1000 / step), step
+            container.mux(video.encode(frame))
+            tone = 0.3 * np.sin(0.05 * np.arange(1920 * number, 1920 * (number + 1)))
+            samples = tone[None].astype(np.float32)
+            if audio.codec_context.format.name.startswith("s16"):
+                samples = (samples * 32767).astype(np.int16)
+            block = av.AudioFrame.from_ndarray(
+                samples, format=audio.codec_context.format.name, layout="mono"
+            )
+            block.sample_rate, block.pts, block.time_base = 48000, 1920 * number, Fraction(1, 48000)
+            container.mux(audio.encode(block))
+        container.mux(video.encode(None))
+        container.mux(audio.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "sound"),
+    [
+        ("film.ts", "libx264", "aac"),
+        ("film.ts", "mpeg2video", "mp2"),
+        ("film.mpg", "mpeg2video", "mp2"),
+        ("film.avi", "mpeg4", "pcm_s16le"),
+        ("film.mp4", "libx264", "aac"),
+    ],
+)
+def test_a_seek_shows_what_a_decode_from_the_beginning_does(tmp_path, name, codec, sound):
+    path = write_coded(tmp_path / name, codec, sound, 40 * np.arange(200))
+    whole = codes(read_video(path, 0.0, 8.0, size=(64, 96)))
+    assert (np.diff(whole) >= 0).all()
+    for first in range(2, 190, 11):
+        found = codes(read_video(path, first / 25, 0.4, size=(64, 96)))
+        np.testing.assert_array_equal(found, whole[first : first + 10])
+
+
+@pytest.mark.parametrize("name", ["film.mkv", "film.mp4"])
+def test_pictures_of_a_variable_rate_are_those_on_screen(tmp_path, name):
+    shown_ms = np.cumsum(np.random.default_rng(0).integers(15, 120, 200))
+    shown_ms -= shown_ms[0]
+    path = write_coded(tmp_path / name, "libx264", "aac", shown_ms)
+    count = int(shown_ms[-1] / 40)
+    expected = np.searchsorted(shown_ms, 40 * np.arange(count) + 0.5, side="right") - 1
+    for first in (0, *range(1, count - 12, 17)):
+        found = codes(read_video(path, first / 25, 0.4, size=(64, 96)))
+        np.testing.assert_array_equal(found, expected[first : first + 10])
