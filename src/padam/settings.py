@@ -17,7 +17,11 @@ for advice in (
 ):
     warnings.filterwarnings("ignore", message=advice)
 
-from padam.hooks import MlflowRecordHook, RunSummaryHook  # noqa: E402 - imports warn already
+from padam.hooks import (  # noqa: E402 - imports warn already
+    FinishedTrainingsHook,
+    MlflowRecordHook,
+    RunSummaryHook,
+)
 
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
 # Optuna's lines go where all others go, and follow conf/logging.yml.
@@ -30,7 +34,7 @@ PROJECT_PATH = (
 
 # Ours is kedro-mlflow's hook with more in it; the plugin's own would start a second run.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow")
-HOOKS = (RunSummaryHook(), MlflowRecordHook())
+HOOKS = (RunSummaryHook(), MlflowRecordHook(), FinishedTrainingsHook())
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {

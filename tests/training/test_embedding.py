@@ -125,9 +125,14 @@ def test_machine_without_bfloat16_computes_in_float32(encoder, monkeypatch):
     assert checked_precision(encoder) == "float32"
 
 
-def test_embedding_leaves_the_encoder_as_it_was(encoder):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("training", [False, True])
+def test_embedding_leaves_the_encoder_as_it_was(encoder, precision, training):
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
-    embed_audio(encoder, noise(1, 6_400), "bfloat16", torch.device("cpu"))
+    encoder.train(training)
+    embed_audio(encoder, noise(1, 6_400), precision, torch.device("cpu"))
+    assert encoder.training is training
+    encoder.eval()
     after = encoder.state_dict()
     assert all(after[name].dtype == value.dtype for name, value in before.items())
     assert all(torch.equal(after[name], value) for name, value in before.items())

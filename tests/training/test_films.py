@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from padam.audio.container import UnreachableError
-from padam.audio.media import MediaError
+from padam.audio.media import MediaError, read_audio
 from padam.training.clips import (
     ClipPlace,
     clip_batch,
@@ -12,6 +12,7 @@ from padam.training.clips import (
     even_places,
 )
 from padam.training.films import SAMPLES_PER_FRAME, Film, open_film, open_films
+from tests.audio.signals import programme, write_media
 from tests.training.conftest import HEIGHT, WIDTH, write_film
 
 SIZE = (HEIGHT, WIDTH)
@@ -121,6 +122,80 @@ def test_sound_that_ends_early_or_starts_late_is_reported(tmp_path, caplog):
         assert np.abs(film.sound(0, 36)).max() == 0
         assert np.abs(film.sound(40, 20)).max() > 0.1
     assert "late.mkv: sound starts at 1.5 s" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def whole_film(tmp_path_factory):
+    """20 s in Matroska: AAC in many packets, and pictures of which no two are alike."""
+    noise = np.random.default_rng(0).integers(0, 255, (500, 6, 10, 3)).astype(np.uint8)
+    frames = noise.repeat(8, axis=1).repeat(8, axis=2)
+    path = tmp_path_factory.mktemp("whole") / "whole.mkv"
+    return write_media(path, programme(48_000, 20.0), frames=frames)
+
+
+def test_a_damaged_stretch_is_reported_and_not_drawn_from(whole_film, tmp_path):
+    content = bytearray(whole_film.read_bytes())
+    first, end = len(content) * 4 // 10, len(content) * 6 // 10
+    content[first:end] = np.random.default_rng(1).bytes(end - first)
+    path = tmp_path / "damaged.mkv"
+    path.write_bytes(content)
+    film, row = open_film(path, SIZE, 25, PLENTY)
+    assert "s of picture missing: clips there are not used" in row["note"]
+    assert film.frame_count > 450
+    frozen = (np.diff(film.frames.astype(int), axis=0) == 0).all(axis=(1, 2, 3))
+    assert frozen.sum() > 50
+    for seed in range(20):
+        for place in draw_places([film], 25, 5, np.random.default_rng(seed)):
+            assert frozen[place.first_frame : place.first_frame + 24].mean() < 0.15
+    places = even_places([film], 25, 99)
+    assert 10 <= len(places) <= 16
+    on_demand, _ = open_film(path, SIZE, 25, 0)
+    refused = 0
+    for first in range(0, on_demand.frame_count - 25, 25):
+        try:
+            on_demand.sound(first, 25)
+            on_demand.pictures(first, 25)
+        except MediaError as error:
+            assert "where a clip has 1.00 s" in str(error)  # noqa: PT017 - some are read
+            refused += 1
+    assert 3 <= refused <= 8
+
+
+def test_a_film_damaged_throughout_is_refused(whole_film, tmp_path):
+    content = bytearray(whole_film.read_bytes())
+    rng = np.random.default_rng(1)
+    for first in range(20_000, len(content), 40_000):
+        content[first : first + 30_000] = rng.bytes(len(content[first : first + 30_000]))
+    path = tmp_path / "shredded.mkv"
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="no clip of it is whole"):
+        open_film(path, SIZE, 100, PLENTY)
+
+
+@pytest.mark.parametrize("cache", [0, PLENTY])
+def test_a_film_that_breaks_off_is_used_as_far_as_it_goes(whole_film, tmp_path, cache):
+    path = tmp_path / "half.mkv"
+    path.write_bytes(whole_film.read_bytes()[: whole_film.stat().st_size // 2])
+    film, row = open_film(path, SIZE, 25, cache)
+    assert 225 <= film.frame_count <= 275
+    assert row["used_s"] == film.frame_count / 25
+    assert ("cannot be read beyond" if cache == 0 else "sound ends at") in row["note"]
+    film.sound(film.frame_count - 25, 25)
+    film.pictures(film.frame_count - 25, 25)
+
+
+def test_surround_sound_of_a_film_is_folded_down(tmp_path):
+    surround = np.stack([programme(48_000, 3.0, 1, seed)[0] for seed in range(6)])
+    pictures = np.zeros((75, 48, 80, 3), np.uint8)
+    options = {"layout": "5.1", "frames": pictures}
+    path = write_media(tmp_path / "surround.mkv", surround, codec="ac3", **options)
+    film, row = open_film(path, SIZE, 50, PLENTY)
+    assert row["note"] == ""
+    alone = write_media(tmp_path / "front.mkv", np.stack([surround[0], surround[1]]), codec="ac3")
+    front = read_audio(alone, sample_rate=16_000, channels=1)[0]
+    # both front channels and, weaker, the others
+    count = min(len(front), len(film.audio))
+    assert np.corrcoef(front[:count], film.audio[:count])[0, 1] > 0.6
 
 
 def test_sound_alone_needs_no_picture(tmp_path):

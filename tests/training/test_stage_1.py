@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from padam.models.ast_checkpoint import load_ast_checkpoint
 from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
 from padam.training.audio_visual import AudioVisualConfig
+from padam.training.callbacks import TrainingDivergedError
+from padam.training.fitting import forget
 from padam.training.stage_1 import train_audio_visual
 from tests.models.test_ast_checkpoint import authors_state
 from tests.training.conftest import TINY_STAGE_1 as TINY
@@ -49,7 +51,35 @@ def test_resumed_training_equals_an_undisturbed_one(films, tmp_path):
     assert seen == [5, 6]  # the checkpoint of step 4 was used
     assert same_weights(whole.encoder, resumed.encoder)
     assert resumed.history.equals(whole.history)
-    assert not (broken / "last.ckpt").exists()
+
+
+def test_a_finished_training_is_not_done_again_until_it_is_forgotten(films, tmp_path):
+    first = train_audio_visual(films[:2], films[2:], TINY, tmp_path)
+    seen = []
+    again = train_audio_visual(films[:2], films[2:], TINY, tmp_path, callbacks=[Steps(seen)])
+    assert seen == []
+    assert same_weights(first.encoder, again.encoder)
+    assert again.history.equals(first.history)
+    assert again.summary == first.summary
+    assert [r.rank for r in again.retrievals] == [r.rank for r in first.retrievals]
+    forget(tmp_path)
+    train_audio_visual(films[:2], films[2:], TINY, tmp_path, callbacks=[Steps(seen)])
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+def test_settings_of_reading_do_not_begin_a_training_anew(films, tmp_path):
+    with pytest.raises(InterruptionError):
+        train_audio_visual(films[:2], films[2:], TINY, tmp_path, callbacks=[InterruptAt(5)])
+    seen = []
+    config = TINY.model_copy(update={"loader_workers": 1, "cache_gb": 0.0})
+    train_audio_visual(films[:2], films[2:], config, tmp_path, callbacks=[Steps(seen)])
+    assert seen == [5, 6]
+
+
+def test_embeddings_that_collapse_end_the_training(films, tmp_path):
+    config = TINY.model_copy(update={"steps": 200, "validate_every": 200, "max_lr": 1.0})
+    with pytest.raises(TrainingDivergedError, match="as where all embeddings are equal"):
+        train_audio_visual(films[:2], [], config, tmp_path)
 
 
 def test_checkpoint_of_another_configuration_is_not_used(films, tmp_path):
@@ -59,6 +89,7 @@ def test_checkpoint_of_another_configuration_is_not_used(films, tmp_path):
     other = TINY.model_copy(update={"seed": 1})
     train_audio_visual(films[:2], films[2:], other, tmp_path, callbacks=[Steps(seen)])
     assert seen == [1, 2, 3, 4, 5, 6]
+    assert (tmp_path / "last-of-another-run.ckpt").is_file()
 
 
 @pytest.mark.parametrize("kept", [0, 26, 5000, 400_000])
@@ -215,3 +246,20 @@ def test_a_clip_that_cannot_be_read_gives_way_to_another(films, tmp_path, caplog
     assert rows["value"].max() > 0
     assert "another clip takes its place" in caplog.text
     assert np.isfinite(trained.summary["loss_last"])
+
+
+def test_held_out_clips_that_cannot_be_read_are_left_out(films, tmp_path, caplog):
+    broken = tmp_path / "broken.mkv"
+    broken.write_bytes(films[1].read_bytes())
+    config = TINY.model_copy(update={"cache_gb": 0.0, "steps": 2, "batch_size": 12})
+
+    class Cut(pl.Callback):
+        def on_validation_start(self, *_: object) -> None:
+            broken.write_bytes(films[1].read_bytes()[: len(films[1].read_bytes()) // 2])
+
+    trained = train_audio_visual([films[0]], [films[2], broken], config, tmp_path, [Cut()])
+    assert 3 <= trained.summary["validation_clips"] < 6
+    assert "the clip is left out" in caplog.text
+    shown = {each.query.name.split()[0] for each in trained.retrievals}
+    assert films[2].stem in shown
+    assert len(trained.retrievals) == trained.summary["validation_clips"]

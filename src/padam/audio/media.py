@@ -21,7 +21,8 @@ from padam.audio.container import (
     open_container,
     video_stream,
 )
-from padam.audio.pictures import read_video
+from padam.audio.pictures import read_video, read_video_and_gaps
+from padam.audio.spans import Span
 from padam.audio.storage import written_whole
 from padam.audio.timeline import Timeline
 
@@ -30,7 +31,9 @@ __all__ = [
     "MediaInfo",
     "probe",
     "read_audio",
+    "read_audio_and_gaps",
     "read_video",
+    "read_video_and_gaps",
     "stream_audio",
     "write_flac",
 ]
@@ -96,10 +99,29 @@ def read_audio(
     """Read (channels, samples) from sample `round(start_s * sample_rate)` on.
 
     The samples are those of a decode from the beginning, wherever the reading starts (but for the
-    noise that AAC decoders synthesise). `channels` 1 or 2 remixes, None keeps the file's. Gaps of
-    the timestamps over 100 ms, a late start among them, are silence; NaN is 0. A file that ends
-    earlier gives fewer samples, none beyond its end. Raises MediaError for a file without decodable
-    audio, ValueError for a negative start, or a duration or channel count that makes no sense.
+    noise that AAC decoders synthesise, and but for a file whose timestamps leave its samples: a
+    decode from the beginning follows the samples until they are 100 ms apart, a later one begins at
+    the timestamp). `channels` 1 or 2 remixes, None keeps the file's. Gaps of the timestamps over
+    100 ms, a late start among them, are silence; NaN is 0. A file that ends earlier gives fewer
+    samples, none beyond its end. Raises MediaError for a file without decodable audio, ValueError
+    for a negative start, or a duration or channel count that makes no sense.
+    """
+    return read_audio_and_gaps(
+        path, start_s, duration_s, sample_rate=sample_rate, channels=channels
+    )[0]
+
+
+def read_audio_and_gaps(
+    path: str | Path,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+    *,
+    sample_rate: int = 48000,
+    channels: int | None = None,
+) -> tuple[Audio, tuple[Span, ...]]:
+    """Read as `read_audio`, and say where silence stands in for what is missing.
+
+    That is where sound could not be decoded or its timestamps leave a gap, after it began.
     """
     if not (math.isfinite(start_s) and start_s >= 0):
         raise ValueError(f"start_s {start_s} must be 0 or more")
@@ -116,7 +138,8 @@ def read_audio(
             break
         blocks.append(block)
         count += block.shape[1]
-    return np.concatenate(blocks, axis=1)
+    gaps = (Span(first / timeline.rate, end / timeline.rate) for first, end in timeline.gaps)
+    return np.concatenate(blocks, axis=1), tuple(gaps)
 
 
 def stream_audio(

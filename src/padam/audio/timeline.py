@@ -32,13 +32,15 @@ class Timeline:
     """The audio of one file at its own rate, as samples counted from the file's time zero.
 
     `channels` 1 or 2 remixes, None keeps the file's count. NaN is read as 0 and infinity as full
-    scale; `not_finite` counts the samples read so far that were either. Raises MediaError where the
-    file has no audio stream.
+    scale; `not_finite` counts the samples read so far that were either, `gaps` are the stretches
+    (first, end) in samples that hold silence for want of sound after it began. Raises MediaError
+    where the file has no audio stream.
     """
 
     def __init__(self, path: str | Path, channels: int | None) -> None:
         self.path = path
         self.not_finite = 0
+        self.gaps: list[tuple[int, int]] = []
         with open_container(path) as container:
             context = audio_stream(container, path).codec_context
             self.rate: int = context.sample_rate
@@ -61,7 +63,11 @@ class Timeline:
         """Frames from sample `start` on, cut to size, and silence between them."""
         grid = self._frame_grid() if start > 0 else None
         position = start
+        begun = False
         for first, block in self._decoded(start, grid):
+            if begun and position < first:
+                self.gaps.append((position, first))
+            begun = True
             while position < first:
                 silence = min(first - position, round(_BLOCK_S * self.rate))
                 yield np.zeros((self.channels, silence), dtype=np.float32)

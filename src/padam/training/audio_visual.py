@@ -99,7 +99,8 @@ class AudioVisualModule(pl.LightningModule):
         self.video_encoder = (
             VideoEncoder(VIDEO_ENCODER_SIZES[config.video_encoder]) if config.pictures else None
         )
-        self.retrieved: tuple[Tensor, Tensor] | None = None
+        # of the last validation: both sides, and which held-out clips they are
+        self.retrieved: tuple[Tensor, Tensor, Tensor] | None = None
         self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -176,10 +177,19 @@ class AudioVisualModule(pl.LightningModule):
         self._seen.clear()
         # a batch can have been seen by two processes
         order = torch.tensor([index.tolist().index(place) for place in sorted(set(index.tolist()))])
-        self.retrieved = first[order], second[order]
-        metrics = {"loss": float(info_nce(*self.retrieved, self.config.temperature))}
-        metrics |= retrieval_metrics(*self.retrieved, _DIRECTIONS[self.config.objective])
+        first, second = first[order], second[order]
+        self.retrieved = first, second, index[order]
+        metrics = {"loss": float(info_nce(first, second, self.config.temperature))}
+        metrics |= retrieval_metrics(first, second, _DIRECTIONS[self.config.objective])
         self.log_dict({f"validation_{name}": value for name, value in metrics.items()})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what was retrieved: a training that goes on at its end validates no more."""
+        checkpoint["retrieved"] = self.retrieved
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it up again."""
+        self.retrieved = checkpoint["retrieved"]
 
     def configure_optimizers(self) -> Any:
         """Return Adam under a one-cycle schedule (PADAM §4.1)."""

@@ -14,10 +14,12 @@ from tqdm import tqdm
 logger = logging.getLogger(__name__)
 
 LOG_INTERVAL_S = 60.0
+WAIT_WARNING = 0.05
+COLLAPSE_TOLERANCE = 1e-4
 
 
 class TrainingDivergedError(RuntimeError):
-    """The loss is no longer a finite number."""
+    """The loss is no longer a finite number, has run away, or stands where nothing is learned."""
 
 
 class History(pl.Callback):
@@ -56,64 +58,93 @@ class History(pl.Callback):
 class DataWait(pl.Callback):
     """Measures how much of the time the trainer waits for its batches, as `data_wait_share`.
 
-    The first batch of a pass, for which worker processes have to start, is not counted, and
-    neither is validation.
+    Validation is not counted; the start of the worker processes before each pass is.
     """
 
     def __init__(self) -> None:
         self._waited_s = self._passed_s = 0.0
-        self._ended: float | None = None
+        self._ended = 0.0
 
     @property
     def share(self) -> float:
-        """Waiting over all of the time between the first and the last step, 0 to 1."""
+        """Waiting over all of the time of the steps, 0 to 1."""
         return self._waited_s / self._passed_s if self._passed_s else 0.0
+
+    def report(self) -> None:
+        """Warn where the training waited too long."""
+        if self.share > WAIT_WARNING:
+            logger.warning(
+                "Training waited for its data %.0f %% of the time: raise loader_workers, or "
+                "cache_gb where memory allows.",
+                100 * self.share,
+            )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin a pass."""
-        self._ended = None
+        self._ended = time.monotonic()
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
         """Note how long it took from the last step's end to having a batch."""
-        if self._ended is not None:
-            self._waited_s += time.monotonic() - self._ended
+        self._waited_s += time.monotonic() - self._ended
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Note the end of a step."""
         now = time.monotonic()
-        if self._ended is not None:
-            self._passed_s += now - self._ended
+        self._passed_s += now - self._ended
         self._ended = now
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the share so far."""
         pl_module.log("data_wait_share", self.share)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the times so far, for the checkpoint."""
+        return {"waited_s": self._waited_s, "passed_s": self._passed_s}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the times up again."""
+        self._waited_s, self._passed_s = state_dict["waited_s"], state_dict["passed_s"]
+
 
 class DivergenceCheck(pl.Callback):
-    """Ends a training whose loss has grown far above where it started.
+    """Ends a training whose loss has grown far above where it started, or that has collapsed.
 
-    The mean of the last `steps` losses is held against the mean of the first ones. Weights that
-    have run away cost the rest of the run, and they do not come back.
+    The mean of the last `steps` losses is held against the mean of the first ones. Collapsed are
+    embeddings that are all equal: the loss is then `collapsed_loss` (log B of InfoNCE over B clips)
+    whatever the batch, and its gradient is zero. Weights that have run away cost the rest of the
+    run, and they do not come back.
     """
 
-    def __init__(self, steps: int = 20, factor: float = 2.0) -> None:
+    def __init__(
+        self, collapsed_loss: float | None = None, steps: int = 20, factor: float = 2.0
+    ) -> None:
+        self._collapsed_loss = collapsed_loss
         self._steps = steps
         self._factor = factor
         self._first: list[float] = []
         self._last: list[float] = []
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Raise TrainingDivergedError where the loss has run away."""
+        """Raise TrainingDivergedError where the loss has run away or stands still."""
         loss = float(trainer.callback_metrics["train_loss"])
         if len(self._first) < self._steps:
             self._first.append(loss)
         self._last = [*self._last, loss][-self._steps :]
+        if len(self._last) < self._steps:
+            return
         before, now = (sum(losses) / len(losses) for losses in (self._first, self._last))
-        if len(self._last) == self._steps and now > self._factor * before:
+        if now > self._factor * before:
             raise TrainingDivergedError(
                 f"The loss rose from {before:.3g} to {now:.3g} by step {trainer.global_step}: "
                 "lower max_lr or gradient_clip."
+            )
+        if self._collapsed_loss is not None and all(
+            math.isclose(each, self._collapsed_loss, rel_tol=COLLAPSE_TOLERANCE)
+            for each in self._last
+        ):
+            raise TrainingDivergedError(
+                f"The loss of the last {self._steps} steps is {now:.4f}, as where all embeddings "
+                f"are equal (step {trainer.global_step}): lower max_lr."
             )
 
     def state_dict(self) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import copy
 import itertools
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from weakref import WeakKeyDictionary
@@ -10,6 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 from torch.nn import functional
 
 from padam.audio import Audio
@@ -138,9 +141,8 @@ def embed_audio(
     dtype = resolve_precision(precision, device)
     front = _twin(encoder, device, torch.float32)
     body = _twin(encoder, device, dtype)
-    body.eval()
     parts = []
-    with torch.inference_mode():
+    with torch.inference_mode(), _in_eval_mode(body):
         for chunk in rows.split(CHUNK_WINDOWS[device.type]):
             log_mel = front.log_mel(chunk.to(device))  # always float32: powers span too much
             parts.append(body.encode_windows(log_mel.to(dtype)).half().cpu())
@@ -155,13 +157,23 @@ def represent(
     leading = embeddings.shape[:-2]
     rows = embeddings.reshape(-1, *embeddings.shape[-2:])
     device = next(head.parameters()).device
-    head.eval()
     parts = [np.zeros((0, head.config.hidden_width), dtype=np.float32)]
-    with torch.inference_mode():
+    with torch.inference_mode(), _in_eval_mode(head):
         for start in range(0, len(rows), REPRESENT_BATCH):
             batch = torch.from_numpy(rows[start : start + REPRESENT_BATCH].astype(np.float32))
             parts.append(head.represent(batch.to(device)).cpu().numpy())
     return np.concatenate(parts).reshape(*leading, head.config.hidden_width)
+
+
+@contextmanager
+def _in_eval_mode(network: nn.Module) -> Iterator[None]:
+    """Switch dropout off inside the block."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 def _cpu_has_bfloat16() -> bool:

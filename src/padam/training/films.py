@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from padam.audio import Audio
 from padam.audio.container import UnreachableError
-from padam.audio.media import MediaError, read_audio, read_video
+from padam.audio.media import MediaError, read_audio_and_gaps, read_video_and_gaps
 from padam.audio.spans import Span, stream_spans
 from padam.audio.storage import Location
 
@@ -21,7 +21,7 @@ SAMPLE_RATE: Final = 16_000
 FPS: Final = 25
 SAMPLES_PER_FRAME: Final = SAMPLE_RATE // FPS
 OUT_OF_STEP_S: Final = 0.5
-MISSING_SHARE: Final = 0.1  # of a clip that a declared end may promise too much
+MISSING_SHARE: Final = 0.1  # of a clip that may be damaged, or beyond an end declared too late
 
 REPORT_COLUMNS: Final = [
     "film",
@@ -43,7 +43,9 @@ class Film:
     """A film at 16 kHz and 25 frames a second, in memory or read from its file clip by clip.
 
     `audio` (samples,) and `frames` (T, H, W, 3) hold what is in memory, else None. `frame_count`
-    is how many frames long both are, or the sound alone where no pictures are wanted.
+    is how many frames long both are, or the sound alone where no pictures are wanted. `gaps` is
+    where sound or pictures of a film in memory are missing; of others it is found when they are
+    read.
     """
 
     path: Location
@@ -51,11 +53,16 @@ class Film:
     frame_size: tuple[int, int]
     audio: Audio | None = None
     frames: Frames | None = None
+    gaps: tuple[Span, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """Memory taken."""
         return sum(array.nbytes for array in (self.audio, self.frames) if array is not None)
+
+    def is_whole(self, first_frame: int, count: int) -> bool:
+        """Whether sound and pictures of a clip are there, as far as is known without reading."""
+        return _missing_s(self.gaps, first_frame, count) <= MISSING_SHARE * count / FPS
 
     def sound(self, first_frame: int, count: int) -> Audio:
         """Return the sound (count * 640,) from a frame on.
@@ -65,11 +72,11 @@ class Film:
         start, wanted = first_frame * SAMPLES_PER_FRAME, count * SAMPLES_PER_FRAME
         if self.audio is not None:
             return self.audio[start : start + wanted]
-        found = read_audio(
+        found, gaps = read_audio_and_gaps(
             self.path, first_frame / FPS, count / FPS, sample_rate=SAMPLE_RATE, channels=1
-        )[0]
-        self._require(len(found) / SAMPLES_PER_FRAME, first_frame, count, "sound")
-        return np.pad(found, (0, wanted - len(found)))
+        )
+        self._require(found.shape[1] / SAMPLE_RATE, gaps, first_frame, count, "sound")
+        return np.pad(found[0], (0, wanted - found.shape[1]))
 
     def pictures(self, first_frame: int, count: int) -> Frames:
         """Return the frames (count, H, W, 3) from a frame on.
@@ -78,18 +85,29 @@ class Film:
         """
         if self.frames is not None:
             return self.frames[first_frame : first_frame + count]
-        frames = read_video(
+        frames, gaps = read_video_and_gaps(
             self.path, first_frame / FPS, count / FPS, fps=FPS, size=self.frame_size
         )
-        self._require(len(frames), first_frame, count, "picture")
+        self._require(len(frames) / FPS, gaps, first_frame, count, "picture")
         return np.pad(frames, [(0, count - len(frames)), (0, 0), (0, 0), (0, 0)], mode="edge")
 
-    def _require(self, found: float, first_frame: int, count: int, what: str) -> None:
+    def _require(
+        self, found_s: float, gaps: Sequence[Span], first_frame: int, count: int, what: str
+    ) -> None:
         # the declared end can exceed the last picture or packet by a few frames
-        if found < (1 - MISSING_SHARE) * count:
+        whole_s = found_s - _missing_s(gaps, first_frame, count)
+        if whole_s < (1 - MISSING_SHARE) * count / FPS:
             raise MediaError(
-                self.path, f"{found / FPS:.2f} s of {what} at {first_frame / FPS:.2f} s"
+                self.path,
+                f"{whole_s:.2f} s of {what} at {first_frame / FPS:.2f} s, where a clip has "
+                f"{count / FPS:.2f} s",
             )
+
+
+def _missing_s(gaps: Sequence[Span], first_frame: int, count: int) -> float:
+    """Return how much of a clip lies in gaps; where two overlap, both count."""
+    start_s, end_s = first_frame / FPS, (first_frame + count) / FPS
+    return sum(Span(max(start_s, gap.start_s), min(end_s, gap.end_s)).duration_s for gap in gaps)
 
 
 def open_film(
@@ -103,7 +121,8 @@ def open_film(
     """Open a film, into memory if it takes at most `cache_bytes` there; return its report too.
 
     Raises:
-        MediaError: no sound, no picture where `pictures` are wanted, or shorter than a clip.
+        MediaError: no sound, no picture where `pictures` are wanted, shorter than a clip, damaged
+            throughout.
     """
     sound, picture = stream_spans(path)
     if sound is None:
@@ -114,27 +133,96 @@ def open_film(
     end_s = min(sound.end_s, picture.end_s) if pictures and picture is not None else sound.end_s
     count = int(end_s * FPS)
     frame_bytes = 4 * SAMPLES_PER_FRAME + (height * width * 3 if pictures else 0)
-    audio = frames = None
+    film = Film(path, count, frame_size)
+    gaps = _Gaps()
     if 0 < sound.end_s * FPS * frame_bytes <= cache_bytes:
-        audio = read_audio(path, sample_rate=SAMPLE_RATE, channels=1)[0]
-        sound = Span(sound.start_s, len(audio) / SAMPLE_RATE)
-        count = len(audio) // SAMPLES_PER_FRAME
-        if pictures and picture is not None:
-            # as far as there is sound, which need not be as long
-            frames = read_video(path, 0.0, max(end_s, 1 / FPS), fps=FPS, size=frame_size)
-            count = min(count, len(frames))
-    if count < clip_frames:
+        film, gaps, sound_end_s = _in_memory(film, end_s if pictures else None)
+        sound = Span(sound.start_s, sound_end_s)
+    elif count >= clip_frames:
+        film = _as_far_as_readable(film, clip_frames, pictures)
+    if film.frame_count < clip_frames:
         raise MediaError(
             path,
-            f"{count / FPS:.1f} s of {'sound and picture' if pictures else 'sound'}, a clip needs "
-            f"{clip_frames / FPS:.1f} s",
+            f"{film.frame_count / FPS:.1f} s of {'sound and picture' if pictures else 'sound'}, a "
+            f"clip needs {clip_frames / FPS:.1f} s",
         )
-    film = Film(path, count, frame_size, audio, frames)
-    return film, _report(film, sound, picture if pictures else None)
+    starts = range(film.frame_count - clip_frames + 1)
+    if not any(film.is_whole(first, clip_frames) for first in starts):
+        raise MediaError(path, f"{gaps} missing: no clip of it is whole")
+    return film, _report(film, sound, picture if pictures else None, count, gaps)
 
 
-def _report(film: Film, sound: Span, picture: Span | None) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Gaps:
+    """Where a film in memory has no sound or no pictures."""
+
+    sound: tuple[Span, ...] = ()
+    picture: tuple[Span, ...] = ()
+
+    def __str__(self) -> str:
+        lengths = {"sound": self.sound, "picture": self.picture}
+        return " and ".join(
+            f"{sum(gap.duration_s for gap in gaps):.1f} s of {what}"
+            for what, gaps in lengths.items()
+            if gaps
+        )
+
+
+def _in_memory(film: Film, picture_end_s: float | None) -> tuple[Film, _Gaps, float]:
+    """Read a film whole, its pictures as far as `picture_end_s`; None takes the sound alone.
+
+    Returns the end of its sound in seconds, too.
+    """
+    sound, sound_gaps = read_audio_and_gaps(film.path, sample_rate=SAMPLE_RATE, channels=1)
+    audio, frames, gaps = sound[0], None, _Gaps(sound_gaps)
+    count = len(audio) // SAMPLES_PER_FRAME
+    if picture_end_s is not None:
+        # as far as there is sound, which need not be as long
+        frames, picture_gaps = read_video_and_gaps(
+            film.path, 0.0, max(picture_end_s, 1 / FPS), fps=FPS, size=film.frame_size
+        )
+        count, gaps = min(count, len(frames)), _Gaps(sound_gaps, picture_gaps)
+    both = (*gaps.sound, *gaps.picture)
+    whole = Film(film.path, count, film.frame_size, audio, frames, both)
+    return whole, gaps, len(audio) / SAMPLE_RATE
+
+
+def _as_far_as_readable(film: Film, clip_frames: int, pictures: bool) -> Film:
+    """Shorten a film whose file breaks off before the end that it declares."""
+
+    def ends_whole(count: int) -> bool:
+        first = max(0, count - clip_frames)
+        try:
+            film.sound(first, clip_frames)
+            if pictures:
+                film.pictures(first, clip_frames)
+        except UnreachableError:
+            raise
+        except MediaError:
+            return False
+        return True
+
+    # the end itself may be short of a few frames, which a clip there does not miss
+    if ends_whole(film.frame_count):
+        return film
+    readable, unreadable = 0, film.frame_count
+    while unreadable - readable > max(1, clip_frames // 2):
+        middle = (readable + unreadable) // 2
+        readable, unreadable = (middle, unreadable) if ends_whole(middle) else (readable, middle)
+    return replace(film, frame_count=readable)
+
+
+def _report(
+    film: Film, sound: Span, picture: Span | None, declared: int, gaps: _Gaps
+) -> dict[str, object]:
     notes = []
+    if film.audio is None and film.frame_count < declared:
+        notes.append(
+            f"cannot be read beyond {film.frame_count / FPS:.1f} s, where it declares "
+            f"{declared / FPS:.1f} s"
+        )
+    if str(gaps):
+        notes.append(f"{gaps} missing: clips there are not used")
     if picture is not None:
         if abs(sound.end_s - picture.end_s) > OUT_OF_STEP_S:
             notes.append(

@@ -7,7 +7,7 @@ import pickle
 import signal
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +17,10 @@ import pytorch_lightning as pl
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.strategies import DDPStrategy
 
+from padam.audio.storage import written_whole
 from padam.training.batches import Batch, FixedBatches, Share, StepBatches, batch_loader
 from padam.training.callbacks import History, Progress
 from padam.training.logger import MlflowRun, mlflow_logger
@@ -79,6 +81,18 @@ class _Fingerprint(pl.Callback):
             )
 
 
+class _WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it: a kill leaves the one before."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(target) as partial:
+            torch.save(checkpoint, partial)
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed torch inside the block and give the caller's random state back after it."""
@@ -92,9 +106,14 @@ def _mix(seed: int, step: int) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def fingerprint(config: BaseModel, data: object) -> str:
-    """Return a digest of a configuration and of a JSON-able description of the data."""
-    text = json.dumps([config.model_dump(mode="json"), data], sort_keys=True)
+def fingerprint(config: FitConfig, data: object, ignored: Collection[str] = ()) -> str:
+    """Return a digest of a configuration and of a JSON-able description of the data.
+
+    Settings that a training can go on with differently are left out: who reads its batches, and
+    those that are `ignored`.
+    """
+    shared = config.model_dump(mode="json", exclude={"loader_workers", *ignored})
+    text = json.dumps([shared, data], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -115,7 +134,8 @@ def fit(
 
     `draw_batch(step)` must depend on the step alone. The run is saved to
     `checkpoint_dir/last.ckpt` at every validation and goes on from there after an interruption,
-    exactly; the file is removed when the training has ended, so that the next run starts anew.
+    exactly. The file of a training that has ended gives its result again; whoever has saved that
+    result removes the file, so that the next run starts anew (`forget`).
 
     A process that torchrun started passes its `share` of the processes, and the MLflow `run` to
     log into; `draw_batch` then draws that share of the step's batch. Otherwise curves go to the
@@ -154,6 +174,7 @@ def fit(
                     enable_version_counter=False,
                 ),
             ],
+            plugins=[_WholeFiles()],
         )
         batches = StepBatches(
             draw_batch,
@@ -169,8 +190,12 @@ def fit(
             ckpt_path=_resumable(checkpoint_dir / LAST_CHECKPOINT, fingerprint),
             weights_only=True,
         )
-    (checkpoint_dir / LAST_CHECKPOINT).unlink(missing_ok=True)
     return history.frame()
+
+
+def forget(checkpoint_dir: Path) -> None:
+    """Remove the checkpoint of a training whose result is saved."""
+    (checkpoint_dir / LAST_CHECKPOINT).unlink(missing_ok=True)
 
 
 def _processes(share: Share) -> dict[str, Any]:
@@ -218,7 +243,12 @@ def _resumable(path: Path, expected: str) -> Path | None:
         logger.warning("%s cannot be read (%s): training starts afresh.", path, error)
         return None
     if found != expected:
-        logger.info("%s is of another configuration or data: training starts afresh.", path)
+        aside = path.with_stem(f"{path.stem}-of-another-run")
+        path.replace(aside)
+        logger.warning(
+            "%s is of another configuration or data: it is kept as %s, and training starts afresh.",
+            *(path, aside.name),
+        )
         return None
     logger.info("Training goes on from %s, step %d.", path, checkpoint["global_step"])
     return path

@@ -1,6 +1,7 @@
 """The training of stage 1 (PADAM §4.1): films in, the audio encoder and its report out."""
 
 import logging
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,13 @@ from padam.models.video_encoder import VIDEO_ENCODER_SIZES
 from padam.training.audio_visual import AudioVisualConfig, AudioVisualModule
 from padam.training.batches import Batch, Share
 from padam.training.callbacks import DataWait, DivergenceCheck
-from padam.training.clips import clip_batch, clip_capacity, draw_places, even_places
+from padam.training.clips import (
+    clip_batch,
+    clip_capacity,
+    draw_places,
+    even_places,
+    readable_clips,
+)
 from padam.training.films import FPS, Film, Frames, open_films
 from padam.training.fitting import fingerprint, first_and_last, fit, last_values, seeded
 from padam.training.logger import MlflowRun
@@ -74,7 +81,10 @@ class Stage1:
 
 
 class HeldOutClips(Sequence[Batch]):
-    """Batches of clips spread over the held-out films, read when asked for."""
+    """Batches of clips spread over the held-out films, read when asked for.
+
+    A clip that cannot be read is left out: `index` says which ones a batch holds.
+    """
 
     def __init__(self, films: Sequence[Film], config: AudioVisualConfig) -> None:
         self.films = films
@@ -88,13 +98,13 @@ class HeldOutClips(Sequence[Batch]):
 
     def __getitem__(self, number: Any) -> Any:
         index = range(len(self.places))[number * self._size : (number + 1) * self._size]
-        batch = clip_batch(
+        batch, held = readable_clips(
             self.films,
             [self.places[i] for i in index],
             self._config.clip_frames,
             self._config.pictures,
         )
-        return batch | {"index": torch.tensor(index)}
+        return batch | {"index": torch.tensor(index)[held]}
 
     def clip(self, number: int) -> Clip:
         """Name a clip by its film and when it begins, and show the picture in its middle."""
@@ -161,12 +171,16 @@ def train_audio_visual(
         stage=STAGE,
         checkpoint_dir=checkpoint_dir,
         fingerprint=fingerprint(
-            config, [share.count, *map(_identity, (*train_films, *held_out_films))]
+            config,
+            [share.count, *map(_identity, (*train_films, *held_out_films))],
+            ignored={"cache_gb"},
         ),
-        callbacks=[wait, DivergenceCheck(), *callbacks],
+        # of the global batch: what InfoNCE is where all embeddings are equal
+        callbacks=[wait, DivergenceCheck(math.log(config.batch_size)), *callbacks],
         share=share,
         run=run,
     )
+    wait.report()
     loss_first, loss_last = first_and_last(history, "train_loss")
     encoder = module.audio_encoder.cpu().eval()
     rejected = report[report["used_s"] == 0]
@@ -177,7 +191,7 @@ def train_audio_visual(
         "films": len(train_films),
         "film_minutes": sum(film.frame_count for film in train_films) / FPS / 60,
         "validation_films": len(held_out_films),
-        "validation_clips": len(held_out.places),
+        "validation_clips": 0 if module.retrieved is None else len(module.retrieved[2]),
         "films_out_of_step": int(((report["note"] != "") & (report["used_s"] > 0)).sum()),
         "parameters": sum(parameter.numel() for parameter in encoder.parameters()),
         "processes": share.count,
@@ -193,7 +207,7 @@ def _draw_batch(films: Sequence[Film], config: AudioVisualConfig, mine: slice, s
     """Draw the clips of a step, and read those of this process."""
     rng = np.random.default_rng([config.seed, step])
     places = draw_places(films, config.clip_frames, config.batch_size, rng)
-    batch = clip_batch(films, places[mine], config.clip_frames, config.pictures)
+    batch = clip_batch(films, places, config.clip_frames, config.pictures, mine)
     if config.pictures:
         flipped = torch.from_numpy(rng.random(config.batch_size) < config.flip_probability)[mine]
         batch["frames"][flipped] = batch["frames"][flipped].flip(3)
@@ -204,17 +218,17 @@ def _retrievals(module: AudioVisualModule, held_out: HeldOutClips) -> tuple[Retr
     """Show what some of the held-out clips find, by the weights of the last validation."""
     if module.retrieved is None:
         return ()
-    first, second = (functional.normalize(side, dim=1) for side in module.retrieved)
+    *sides, clips = module.retrieved
+    first, second = (functional.normalize(side, dim=1) for side in sides)
     shown = np.linspace(0, len(first) - 1, min(SHOWN_QUERIES, len(first))).round().astype(int)
     found = []
     for number in map(int, shown):
         values, order = (second @ first[number]).sort(descending=True, stable=True)
-        best = order[:SHOWN_ANSWERS].tolist()
         found.append(
             Retrieval(
-                held_out.clip(number),
+                held_out.clip(int(clips[number])),
                 order.tolist().index(number) + 1,
-                tuple(held_out.clip(answer) for answer in best),
+                tuple(held_out.clip(int(clips[best])) for best in order[:SHOWN_ANSWERS]),
                 tuple(values[:SHOWN_ANSWERS].tolist()),
             )
         )
