@@ -148,7 +148,7 @@ class DecisionFunction:
         folder = Path(path)
         try:
             description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-            arrays = load_file(folder / ARRAYS_FILE)
+            arrays: dict[str, Any] = load_file(folder / ARRAYS_FILE)
             return cls(**description, **arrays)
         except (OSError, SafetensorError, TypeError, ValueError) as error:
             raise ValueError(f"{folder.name}: unusable classifier ({error})") from error
