@@ -19,7 +19,7 @@ from rich.table import Table
 
 from padam import __version__
 from padam.audio.media import MediaError
-from padam.audio.storage import Location
+from padam.audio.storage import Location, as_location
 from padam.datasets.media_folder import MediaFolderDataset
 from padam.detection.padam_model import PadamModel, PadamModelError
 from padam.detection.reports.folder import write_reports
@@ -91,15 +91,14 @@ cli.add_command(
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
-    help="PADAM model folder; by default the project's newest.",
+    help="PADAM model folder, a path or a URL; by default the project's newest.",
 )
 @click.option("--threshold", type=click.FloatRange(0.0, 1.0), help="Default: the model's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def scan(
     files: tuple[str, ...],
     out: Path,
-    model: Path | None,
+    model: str | None,
     threshold: float | None,
     as_json: bool,
 ) -> None:
@@ -111,7 +110,7 @@ def scan(
     """
     try:
         titles = media_files(files)
-        scorer = PadamModel.load(model or newest_model()).scorer()
+        scorer = PadamModel.load(as_location(model) if model else newest_model()).scorer()
     except CAN_BE_MENDED as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_NOT_SCANNED)

@@ -4,18 +4,10 @@ All in one file: one worker runs the chain once for all of them.
 """
 
 import json
-import os
-import random
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 
 import fsspec
@@ -35,6 +27,7 @@ from padam.detection.scan import scan_title
 from padam.hooks.mlflow_record import RUN_FILE, VERSION_TAG
 from padam.pipeline_registry import CHAIN
 from tests.end_to_end.conftest import Project
+from tests.servers import fetch, free_port, serving
 
 DATASETS = (
     "02_intermediate/source_inspections",
@@ -183,9 +176,10 @@ def test_the_registered_model_scans_by_path(chain) -> None:
     served = mlflow.pyfunc.load_model("models:/padam/1")
     title = str(project.titles / "title.mp4")
     answer = served.predict(pd.DataFrame({"path": [title]}))
-    assert answer.columns.tolist() == ["path", "verdict", "peak_score", "events"]
-    assert answer["path"].tolist() == [title]
-    assert 0 <= answer["peak_score"].iloc[0] <= 1
+    assert answer == [scan_title(title, served.unwrap_python_model().scorer)]
+    assert answer[0]["title"]["file"] == "title.mp4"
+    assert served.metadata.get_input_schema().input_names() == ["audio", "path"]
+    assert served.metadata.saved_input_example_info is not None
 
 
 def test_nothing_is_recomputed_where_nothing_is_missing(chain) -> None:
@@ -484,40 +478,6 @@ def test_every_path_in_the_readme_exists(project: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert links
     assert [link for link in links if not (project / link).exists()] == []
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on, below 49152: kedro-viz refuses those above."""
-    for port in random.sample(range(20_000, 49_152), 100):
-        with socket.socket() as server, suppress(OSError):
-            server.bind(("127.0.0.1", port))
-            return port
-    pytest.fail("no free port in a hundred tries")
-
-
-@contextmanager
-def serving(command: list[str], cwd: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            yield process
-        finally:
-            # kedro-viz serves from a child, which would outlive it
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=30)
-
-
-def fetch(url: str, process: subprocess.Popen[bytes], log: Path, patience_s: float = 120.0) -> str:
-    deadline = time.monotonic() + patience_s
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                return answer.read().decode("utf-8")
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.5)
-    pytest.fail(f"{url} did not answer; the server said: {log.read_text()[-2000:]}")
 
 
 def test_kedro_viz_shows_the_method(chain, tmp_path: Path) -> None:

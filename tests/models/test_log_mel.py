@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from padam.models.log_mel import LogMel, split_windows
+from padam.models.log_mel import LogMel, mel_filterbank, split_windows
 
 
 def tone(frequency_hz: float, seconds: float, amplitude: float = 0.5) -> torch.Tensor:
@@ -22,6 +22,11 @@ def test_agrees_with_librosa() -> None:
     power = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=128) @ np.abs(spectrum) ** 2
     ours = LogMel()(torch.from_numpy(window)[None])[0].numpy()
     np.testing.assert_allclose(ours, np.log(power), atol=1e-4)
+
+
+def test_the_filterbank_is_librosas_to_the_bit() -> None:
+    theirs = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=128)
+    np.testing.assert_array_equal(mel_filterbank(), theirs)
 
 
 def test_no_mel_band_is_empty() -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import IO, Any, BinaryIO, cast
 
 from fsspec import AbstractFileSystem
@@ -124,6 +125,23 @@ def read_bytes(location: Location) -> bytes:
     with storage_errors(location):
         files, path = filesystem(location)
         return bytes(files.cat_file(path))
+
+
+@contextmanager
+def folder_here(folder: Location) -> Iterator[Path]:
+    """The folder on this machine while it is read: itself, or a copy of what is at a URL.
+
+    Raises StorageError for a URL; a folder that is not there is empty.
+    """
+    if not is_url(folder):
+        yield Path(folder)
+        return
+    with TemporaryDirectory(prefix="padam-") as scratch:
+        with storage_errors(folder):
+            files, path = filesystem(folder)
+            found = files.find(path)
+            files.get(found, [scratch + name.removeprefix(path) for name in found])
+        yield Path(scratch)
 
 
 def is_file(location: Location) -> bool:

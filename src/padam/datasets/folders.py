@@ -13,7 +13,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
-from padam.audio.storage import Location, StorageError, filesystem, is_url, storage_errors
+from padam.audio.storage import (
+    Location,
+    StorageError,
+    filesystem,
+    folder_here,
+    is_url,
+    storage_errors,
+)
 
 MARKER = "_SUCCESS"
 OBJECT_STORES = "s3 s3a gs gcs az abfs abfss oci oss tos memory"
@@ -123,12 +130,9 @@ class _ObjectFolders(Folders):
 
     @contextmanager
     def fetched(self, folder: Location) -> Iterator[Path]:
-        with TemporaryDirectory(prefix="padam-") as scratch:
-            with storage_errors(folder):
-                files, path = filesystem(folder)
-                objects = [name for name in files.find(path) if name != f"{path}/{MARKER}"]
-                files.get(objects, [scratch + name.removeprefix(path) for name in objects])
-            yield Path(scratch)
+        with folder_here(folder) as scratch:
+            (scratch / MARKER).unlink(missing_ok=True)
+            yield scratch
 
     def discard(self, folder: Location) -> None:
         with storage_errors(folder):

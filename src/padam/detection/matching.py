@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import average_precision_score
 
 LABEL_COLUMNS = ["title", "start_s", "end_s", "defect"]
 
@@ -99,6 +98,9 @@ def best_threshold(scores: Scores, truth: Flags) -> float:
 
 def average_precision(scores: Scores, truth: Flags) -> float:
     """Area under the precision–recall steps, 0 to 1; the unscored rank last; NaN if one class."""
+    # Here, since a scan, which needs no scikit-learn, would wait a second for it.
+    from sklearn.metrics import average_precision_score
+
     truth = np.asarray(truth, dtype=bool)
     if truth.all() or not truth.any():
         return float("nan")

@@ -9,17 +9,25 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from padam import __version__
+from padam.audio.storage import Location, folder_here
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.temporal_filter import NO_FILTER, TemporalFilter
-from padam.models.audio_encoder import AudioEncoder, AudioEncoderConfig
-from padam.models.binary_classifier import ClassifierFileError
-from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.audio_encoder import (
+    EMBEDDING_WIDTH,
+    TIME_PATCHES,
+    AudioEncoder,
+    AudioEncoderConfig,
+)
+from padam.models.decision_function import FittedClassifier, load_fitted, save_fitted
 from padam.models.quality_head import QualityHead, QualityHeadConfig
 
 if TYPE_CHECKING:
@@ -48,11 +56,11 @@ class PadamModel:
 
     encoder: AudioEncoder
     quality_head: QualityHead
-    classifier: DefectClassifier
+    classifier: FittedClassifier
     threshold: float
     label_names: tuple[str, ...]
     filter: TemporalFilter = NO_FILTER
-    probes: Mapping[str, LinearProbe] = field(default_factory=dict)
+    probes: Mapping[str, FittedClassifier] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     run_id: str | None = None
     normaliser: Mapping[str, Any] = field(default_factory=dict)
@@ -89,9 +97,9 @@ class PadamModel:
                 for key, value in network.state_dict().items()
             }
             save_file(weights, folder / f"{name}.safetensors")
-        self.classifier.save(folder / "classifier")
+        save_fitted(self.classifier, folder / "classifier")
         for name, probe in self.probes.items():
-            probe.save(folder / f"probe_{name}")
+            save_fitted(probe, folder / f"probe_{name}")
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         document = {
             "format": FORMAT,
@@ -110,34 +118,59 @@ class PadamModel:
         (folder / "model.json").write_text(json.dumps(document, indent=2), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: str | Path) -> PadamModel:
-        """Read a saved model, ready for inference.
+    def load(cls, folder: Location) -> PadamModel:
+        """Read a saved model, ready for inference, from a path or a URL that fsspec opens.
 
-        Raises PadamModelError where the folder, or a file in it, is missing or damaged.
+        Raises PadamModelError where the folder, or a file in it, is missing or damaged, and
+        StorageError for a storage that does not answer.
         """
-        folder = Path(folder)
+        try:
+            with folder_here(folder) as here:
+                return cls._read(here)
+        except PadamModelError as error:
+            raise PadamModelError(folder, error.reason) from error
+
+    @classmethod
+    def _read(cls, folder: Path) -> PadamModel:
         document = _read_document(folder)
         try:
             encoder = AudioEncoder(AudioEncoderConfig.model_validate(document["encoder"]))
             encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
             head = QualityHead(QualityHeadConfig.model_validate(document["quality_head"]))
             head.load_state_dict(load_file(folder / "quality_head.safetensors"))
-            return cls(
+            model = cls(
                 encoder=_frozen(encoder),
                 quality_head=_frozen(head),
-                classifier=DefectClassifier.load(folder / "classifier"),
+                classifier=load_fitted(folder / "classifier"),
                 threshold=_threshold(document["threshold"]),
                 label_names=tuple(document["label_names"]),
                 filter=TemporalFilter.model_validate(document["filter"]),
-                probes={
-                    name: LinearProbe.load(folder / f"probe_{name}") for name in document["probes"]
-                },
+                probes={name: load_fitted(folder / f"probe_{name}") for name in document["probes"]},
                 versions=document["versions"],
                 run_id=document["run_id"],
                 normaliser=document["normaliser"],
             )
-        except (KeyError, TypeError, ValueError, RuntimeError, ClassifierFileError) as error:
+            _check_parts(model)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise PadamModelError(folder, f"the model cannot be read ({error})") from error
+        return model
+
+
+def _check_parts(model: PadamModel) -> None:
+    """Raise ValueError where a stage does not take what the one before it gives."""
+    with torch.inference_mode():
+        representation = model.quality_head.represent(torch.zeros(1, TIME_PATCHES, EMBEDDING_WIDTH))
+        probabilities = model.quality_head.classify(representation).shape[1]
+    model.classifier.score(representation.numpy())
+    labels = model.label_names
+    if len(set(labels)) != len(labels) or len(labels) != probabilities:
+        raise ValueError(f"{probabilities} defects are told apart, but the names are {labels}")
+    # A defect is a module of its name; to import them all takes longer than a first score.
+    if unknown := [name for name in labels if find_spec(f"padam.defects.{name}") is None]:
+        raise ValueError(
+            f"defects {unknown} are not known to padam {__version__}, with which the model does "
+            "not belong"
+        )
 
 
 def _frozen(network: nn.Module) -> Any:

@@ -29,31 +29,18 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
-from mlflow.models import ModelSignature
-from mlflow.types.schema import ColSpec, Schema
 from pydantic import BaseModel
 
 from padam import __version__
 from padam.audio.storage import Location, filesystem, is_url
 from padam.datasets.folders import MARKER
+from padam.hooks.registered_model import log_padam_model
 
 # A bar for nine small files says nothing and tears the log.
 MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
 
 VERSION_TAG = "kedro.dataset_version"
 RUN_FILE = "mlflow_run.json"
-SERVED_MODEL = Path(__file__).with_name("served_model.py")
-SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec("string", "path")]),
-    outputs=Schema(
-        [
-            ColSpec("string", "path"),
-            ColSpec("string", "verdict"),
-            ColSpec("double", "peak_score"),
-            ColSpec("string", "events"),
-        ]
-    ),
-)
 
 
 class MlflowRecordHook(MlflowHook):
@@ -198,15 +185,3 @@ def log_trials(trials: pd.DataFrame, record: Mapping[str, Any]) -> None:
             mlflow.set_tag("trial.state", trial["state"])
             found = {name: trial[name] for name in record["metrics"] if pd.notna(trial[name])}
             mlflow.log_metrics(found)
-
-
-def log_padam_model(folder: Path) -> None:
-    """Log and register a PADAM model folder as a pyfunc that scans media files by path."""
-    mlflow.pyfunc.log_model(
-        name="padam",
-        python_model=str(SERVED_MODEL),
-        artifacts={"padam_model": str(folder)},
-        signature=SIGNATURE,
-        pip_requirements=[f"padam=={__version__}"],
-        registered_model_name="padam",
-    )

@@ -97,6 +97,11 @@ class BinaryClassifier(ABC):
         """Return 1 (defective) where the score reaches ``threshold``, else 0."""
         return (self.score(r) >= self.threshold).astype(np.int64)
 
+    @property
+    def pipeline(self) -> Pipeline:
+        """The fitted standardisation and estimator; RuntimeError before `fit`."""
+        return self._fitted()[0]
+
     def save(self, path: str | Path) -> None:
         """Write the folder ``path``: the estimator as skops (no pickle), the rest as JSON."""
         # Imports every scikit-learn estimator and torch: too much for a search's children.

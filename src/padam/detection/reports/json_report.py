@@ -21,9 +21,9 @@ from padam.audio.storage import written_whole
 from padam.detection.events import Event
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.timecode import timecode
-from padam.detection.scorers.base import Scorer
+from padam.detection.scorers.base import PROBABILITY_PREFIX, Scorer
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 Document = dict[str, Any]
 
@@ -101,9 +101,21 @@ def _segments(scores: pd.DataFrame, segments: pd.DataFrame) -> list[Document]:
             "channel_scores": [_rounded(value) for value in by_start[row["start_s"]]["score"]],
             "above_threshold": bool(row["above_threshold"]),
             "flagged": bool(row["flagged"]),
+            "defects": _defects(by_start[row["start_s"]]),
         }
         for row in segments.to_dict("records")
     ]
+
+
+def _defects(channels: pd.DataFrame) -> Document:
+    """Probability of each defect in the worst of a segment's channels."""
+    judged = channels[channels["score"].notna()].to_dict("records")
+    worst = max(judged, key=lambda row: float(row["score"]), default={})
+    return {
+        str(name).removeprefix(PROBABILITY_PREFIX): _rounded(value)
+        for name, value in worst.items()
+        if str(name).startswith(PROBABILITY_PREFIX)
+    }
 
 
 def _event(event: Event) -> Document:
