@@ -136,10 +136,14 @@ class PairedEmbeddings:
 
         `source` is the identity of the source clip, `clip` that of the row itself.
         """
+        both = np.concatenate([self.reference[rows], self.degraded[rows]])
+        return {"embeddings": torch.from_numpy(both), **self.truth(rows)}
+
+    def truth(self, rows: npt.NDArray[np.int64]) -> Batch:
+        """Return what a batch holds beside its embeddings."""
         best = np.full(len(rows), REFERENCE_Q_RANK, dtype=np.float32)
         clean = np.zeros_like(self.labels[rows])
         columns = {
-            "embeddings": np.concatenate([self.reference[rows], self.degraded[rows]]),
             "q_rank": np.concatenate([best, self.q_rank[rows]]),
             "labels": np.concatenate([clean, self.labels[rows]]),
             "source": np.tile(self.source_clips[rows], 2),

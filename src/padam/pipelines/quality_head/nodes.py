@@ -31,7 +31,7 @@ def train_head(
     config: QualityHeadTraining,
 ) -> tuple[QualityHead, pd.DataFrame, dict[str, Any], Figure]:
     """Train the quality head on pairs of the clips that have a q̂."""
-    pairs = scored_pairs(embeddings, fused, manifest)
+    pairs = paired(embeddings, scored_clips(embeddings, fused, manifest))
     head, history, summary = train_on_pairs(pairs, config, checkpoints)
     return head, history, summary, plot_history(history, "Stage 2: quality head")
 
@@ -40,7 +40,7 @@ def draw_head(
     head: QualityHead, embeddings: Mapping[str, Floats], fused: pd.DataFrame, manifest: pd.DataFrame
 ) -> tuple[Figure, Figure, Figure]:
     """Draw what the head makes of the validation clips: r, similarity over |Δq̂|, ROC curves."""
-    pairs = scored_pairs(embeddings, fused, manifest)
+    pairs = paired(embeddings, scored_clips(embeddings, fused, manifest))
     outputs = head_outputs(head, pairs, pairs.rows("validation"))
     return plot_representations(outputs), plot_similarity(outputs), plot_roc(outputs)
 
@@ -68,13 +68,10 @@ def represent_clips(
     return pd.concat(tables, ignore_index=True)
 
 
-def scored_pairs(
+def scored_clips(
     embeddings: Mapping[str, Floats], fused: pd.DataFrame, manifest: pd.DataFrame
-) -> PairedEmbeddings:
-    """Return the pairs of the clips that have a q̂, their embeddings unread.
-
-    Versions of one excerpt share the identity of their source clip.
-    """
+) -> pd.DataFrame:
+    """Return the rows of the manifest that have a q̂, with its rank in `q_rank`."""
     check_same_clips(
         {
             "clip_manifest": manifest["clip_id"],
@@ -83,7 +80,14 @@ def scored_pairs(
         }
     )
     clips = manifest.merge(fused[["clip_id", "q_rank"]], on="clip_id", validate="1:1")
-    clips = clips[clips["q_rank"].notna()]
+    return clips[clips["q_rank"].notna()].reset_index(drop=True)
+
+
+def paired(embeddings: Mapping[str, Floats], clips: pd.DataFrame) -> PairedEmbeddings:
+    """Return the pairs of `scored_clips`, their embeddings unread.
+
+    Versions of one excerpt share the identity of their source clip.
+    """
     reference, degraded = (chosen_channels(embeddings, clips, side) for side in SIDES)
     return PairedEmbeddings.validated(
         reference,
