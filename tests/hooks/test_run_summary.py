@@ -57,9 +57,10 @@ def test_ablations_tell_each_classifier_of_each_row_with_its_interval() -> None:
     rows = {"max_pooling": {"linear_probe": found, "nu_svm": found}}
     told = ablation_rows({"rows": rows, "split": "test", "clips": 64, "sources": 8})
     assert told == [
-        ("max_pooling, linear probe", "AUC 0.812 [0.700, 0.900], similarity over −|Δq̂| –"),
-        ("max_pooling, nu svm", "AUC 0.812 [0.700, 0.900], similarity over −|Δq̂| –"),
+        ("max_pooling, linear probe", "AUC 0.812 [0.700, 0.900], correlation –"),
+        ("max_pooling, nu svm", "AUC 0.812 [0.700, 0.900], correlation –"),
         ("on", "64 clips of 8 test sources"),
+        ("correlation", "of cosine similarity and −|Δq̂|"),
     ]
 
 

@@ -137,18 +137,18 @@ def stage_3_rows(summary: Summary) -> Rows:
 
 
 def ablation_rows(summary: Summary) -> Rows:
-    """A line per row and classifier: clean or defective, and similarity over quality."""
+    """A line per row and classifier: clean against defective, and similarity beside quality."""
     rows = [
         (
             f"{row}, {classifier.replace('_', ' ')}",
-            f"AUC {estimate(found, 'auc_defective')}, similarity over −|Δq̂| "
+            f"AUC {estimate(found, 'auc_defective')}, correlation "
             f"{estimate(found, 'similarity_correlation')}",
         )
         for row, classifiers in summary["rows"].items()
         for classifier, found in classifiers.items()
     ]
     on = f"{summary['clips']} clips of {summary['sources']} {summary['split']} sources"
-    return [*rows, ("on", on)]
+    return [*rows, ("on", on), ("correlation", "of cosine similarity and −|Δq̂|")]
 
 
 def evaluation_rows(summary: Summary) -> Rows:
