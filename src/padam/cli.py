@@ -31,7 +31,7 @@ from padam.training.callbacks import TrainingDivergedError
 EXIT_CLEAN, EXIT_DEFECTS, EXIT_NOT_SCANNED = 0, 1, 2
 RUN_PARAMETERS = {
     *("data_root", "work_root", "media", "titles"),
-    *("listening_test", "listening_results", "ratings", "agreement"),
+    *("listening_test", "listening_results", "ratings", "agreement", "ablations"),
     *CHAIN,
 }
 CAN_BE_MENDED = (

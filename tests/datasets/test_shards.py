@@ -1,5 +1,8 @@
 """Shard folders: computed once, resumed after a kill, published whole."""
 
+import gc
+import pickle
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +13,10 @@ from kedro.io import DatasetError, Version
 
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import (
+    OPEN_FILES,
     ArrayShardsDataset,
     ClipShardsDataset,
+    MappedArrayShardsDataset,
     RenderedShard,
     TableShardsDataset,
 )
@@ -88,6 +93,48 @@ def test_arrays_keep_their_type_and_shape(tmp_path: Path) -> None:
     loaded = target.load()
     assert loaded["clip"].dtype == np.float16
     np.testing.assert_array_equal(loaded["clip"], embedding)
+
+
+def arrays_of(number: int) -> dict[str, np.ndarray]:
+    return {f"{number}.{side}": np.full((2, 3), number + at, np.float16)
+            for at, side in enumerate(("reference", "degraded"))}  # fmt: skip
+
+
+def mapped(folder: str, count: int) -> MappedArrayShardsDataset:
+    found = MappedArrayShardsDataset(
+        filepath=f"{folder}/embeddings", version=Version(None, "2026-01-01T00.00.00.000Z")
+    )
+    parts = {f"part-{n:03d}": partial(arrays_of, n) for n in range(count)}
+    found.save(ShardJobs(fingerprint(folder), parts, SERIAL))
+    return found
+
+
+def test_mapped_arrays_are_those_that_were_written(tmp_path: Path) -> None:
+    count = OPEN_FILES + 3
+    arrays = mapped(str(tmp_path), count).load()
+    assert isinstance(arrays, Mapping)
+    assert len(arrays) == 2 * count
+    for number in (0, count - 1, 1, 0):  # the first again, after its file was closed for others
+        for name, expected in arrays_of(number).items():
+            assert arrays[name].dtype == np.float16
+            np.testing.assert_array_equal(arrays[name], expected)
+    for name in arrays:
+        assert arrays[name].shape == (2, 3)
+    assert len(arrays._open) == OPEN_FILES
+    again = pickle.loads(pickle.dumps(arrays))
+    np.testing.assert_array_equal(again["2.degraded"], arrays["2.degraded"])
+    with pytest.raises(KeyError):
+        arrays["missing.reference"]
+
+
+def test_mapped_arrays_of_an_object_store_lie_on_disk_while_they_are_used(storage: str) -> None:
+    arrays = mapped(storage, 3).load()
+    copies = set(arrays._path_of.values())
+    np.testing.assert_array_equal(arrays["2.reference"], arrays_of(2)["2.reference"])
+    assert all(path.is_file() for path in copies)
+    del arrays
+    gc.collect()
+    assert not any(path.exists() for path in copies)
 
 
 def clip(clip_id: str) -> ClipPair:

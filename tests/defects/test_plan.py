@@ -3,7 +3,10 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from padam.defects.clip_ids import clip_rng
 from padam.defects.plan import PlanConfig, plan_clips, split_sources
+from padam.defects.workflow import WorkflowConfig, draw_clip
+from tests.defects.conftest import RATE, music
 
 FRACTIONS = {"train": 0.6, "validation": 0.2, "test": 0.2}
 
@@ -101,6 +104,43 @@ def test_the_same_seed_gives_the_same_plan():
     first, again, other = (plan_clips(index, PlanConfig(clips=40, seed=s)) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(first, again)
     assert not first["start_s"].equals(other["start_s"])
+
+
+def test_versions_of_an_excerpt_differ_in_the_seed_alone():
+    index = split_sources(sources(), FRACTIONS, seed=0)
+    config = PlanConfig(clips=20, mix_probability=0.5, seed=4)
+    once = plan_clips(index, config)
+    plan = plan_clips(index, config.model_copy(update={"degradations_per_clip": 3}))
+    assert len(plan) == 60
+    assert plan["clip_id"].is_unique
+    first = plan.iloc[::3].reset_index(drop=True)
+    pd.testing.assert_frame_equal(first.drop(columns="clip_id"), once.drop(columns="clip_id"))
+    assert first["clip_id"].str[7:].tolist() == once["clip_id"].str[7:].tolist()
+    for _, versions in plan.groupby(["source", "start_s"]):
+        assert len(versions) == 3
+        assert versions["seed"].nunique() == 3
+        assert versions.drop(columns=["clip_id", "seed"]).nunique().max() == 1
+
+
+def test_versions_are_degraded_differently_and_alike_each_time():
+    index = split_sources(sources(), FRACTIONS, seed=0)
+    config = PlanConfig(clips=4, clip_duration_s=1.0, degradations_per_clip=2)
+    plan = plan_clips(index, config)
+    audio, workflow = music(1.0, 2), WorkflowConfig(clean_probability=0.0, single_probability=0.75)
+    drawn = [
+        draw_clip(clip_rng(row.seed, row.source, row.start_s), audio, RATE, workflow)
+        for row in plan.itertuples()
+    ]
+    assert all(a != b for a, b in zip(drawn[::2], drawn[1::2], strict=True))
+    pd.testing.assert_frame_equal(plan, plan_clips(index, config))
+
+
+def test_test_sources_give_clips_where_asked_for():
+    index = split_sources(sources(), FRACTIONS, seed=0)
+    plan = plan_clips(index, PlanConfig(clips=90, splits=["train", "validation", "test"]))
+    assert set(plan["split"]) == set(FRACTIONS)
+    with pytest.raises(ValidationError):
+        PlanConfig(splits=["training"])
 
 
 def test_max_per_source_holds():

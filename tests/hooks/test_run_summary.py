@@ -6,6 +6,7 @@ from kedro.pipeline import Pipeline
 
 from padam.hooks.run_summary import (
     RunSummaryHook,
+    ablation_rows,
     agreement_rows,
     detection_rows,
     evaluation_rows,
@@ -48,6 +49,19 @@ def test_padam_stands_first_and_both_thresholds_are_shown() -> None:
     rows = evaluation_rows({"scorers": scorers, "titles": {"defective": 5, "clean": 5}})
     assert [name for name, _ in rows] == ["padam", "dnsmos", "on"]
     assert rows[0][1].count("0.40 (tuned on test 0.60)") == 2
+
+
+def test_ablations_tell_each_classifier_of_each_row_with_its_interval() -> None:
+    found = {"auc_defective": 0.81234, "auc_defective_low": 0.7, "auc_defective_high": 0.9}
+    found |= {"similarity_correlation": None}
+    rows = {"max_pooling": {"linear_probe": found, "nu_svm": found}}
+    told = ablation_rows({"rows": rows, "split": "test", "clips": 64, "sources": 8})
+    assert told == [
+        ("max_pooling, linear probe", "AUC 0.812 [0.700, 0.900], correlation –"),
+        ("max_pooling, nu svm", "AUC 0.812 [0.700, 0.900], correlation –"),
+        ("on", "64 clips of 8 test sources"),
+        ("correlation", "of cosine similarity and −|Δq̂|"),
+    ]
 
 
 def test_draws_that_lie_outside_are_told() -> None:

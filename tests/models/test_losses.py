@@ -5,7 +5,13 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from padam.models.losses import content_mask, info_nce, masked_contrastive, quality_mask
+from padam.models.losses import (
+    content_mask,
+    info_nce,
+    label_mask,
+    masked_contrastive,
+    quality_mask,
+)
 
 
 def unit_vectors(rows: int, width: int = 8, seed: int = 0) -> torch.Tensor:
@@ -187,6 +193,16 @@ class TestMasks:
     def test_unknown_mask_is_refused(self) -> None:
         with pytest.raises(ValueError, match="soft or hard"):
             quality_mask(torch.zeros(2), kind="label")  # type: ignore[arg-type]
+
+    def test_label_mask_joins_equal_sets_of_defects(self) -> None:
+        sets = [(), (0,), (0, 3), (0,), (3, 0), ()]
+        labels = torch.zeros(6, 7)
+        for row, members in enumerate(sets):
+            labels[row, list(members)] = 1
+        mask = label_mask(labels)
+        for i in range(6):
+            for j in range(6):
+                assert mask[i, j] == float(set(sets[i]) == set(sets[j]))
 
     def test_content_mask_joins_the_views_of_one_source(self) -> None:
         mask = content_mask(torch.tensor([7, 7, 9]), views=3)

@@ -9,7 +9,9 @@ from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro.validation.parameter_validator import ParameterValidator
 
+from padam.models.quality_head import QualityHeadConfig
 from padam.settings import CONFIG_LOADER_ARGS
+from padam.training.ablations import varied
 
 
 def parameters(project: Path, env: str) -> dict[str, Any]:
@@ -59,3 +61,26 @@ def test_paper_holds_the_papers_constants(project: Path) -> None:
     stage_2 = paper["quality_head"]["training"]
     assert (stage_2.temperature, stage_2.max_lr, stage_2.batch_size) == (0.2, 2e-4, 256)
     assert (stage_2.weight_decay, stage_2.defect_weight) == (1e-5, 0.5)
+    assert (stage_2.optimizer, stage_2.mask, stage_2.identity) == ("sgd", "soft", "source")
+    assert stage_2.head == QualityHeadConfig()
+    assert stage_2.early_stopping_checks is None
+    assert synthesis["plan"].degradations_per_clip == 1
+
+
+def test_each_ablation_is_a_difference_to_the_configured_training(project: Path) -> None:
+    found = parameters(project, "local")
+    training = found["quality_head"]["training"]
+    changed = {
+        name: {
+            key: value
+            for key, value in varied(training, difference).model_dump().items()
+            if value != training.model_dump()[key]
+        }
+        for name, difference in found["ablations"].variants.items()
+    }
+    assert changed.pop("plus_content") == {}
+    assert changed["defects_only"] == {"quality_weight": 0.0, "content_weight": 0.0}
+    assert changed["plus_quality"] == {"content_weight": 0.0}
+    assert all(len(difference) in (1, 2) for difference in changed.values())
+    heads = [changed[f"{kind}_pooling"]["head"] for kind in ("max", "attentive")]
+    assert [head["pooling"] for head in heads] == ["max", "attentive"]

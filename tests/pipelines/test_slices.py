@@ -20,12 +20,18 @@ from padam.defects.plan import PlanConfig
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.shards import ClipPair, write_shard
 from padam.defects.workflow import ClipParams, WorkflowConfig
-from padam.models.quality_head import QualityHead
+from padam.models.quality_head import QualityHead, QualityHeadConfig
 from padam.models.search import SvmSearchConfig
-from padam.pipelines import defect_classifier, metric_fusion, synthesis
+from padam.pipelines import defect_classifier, metric_fusion, quality_head, synthesis
 from padam.pipelines.defect_classifier.nodes import fit_probes
 from padam.pipelines.metric_fusion.nodes import fuse_quality, score_shard
-from padam.pipelines.quality_head.nodes import SIDES, represent_clips, train_head
+from padam.pipelines.quality_head.nodes import (
+    SIDES,
+    paired,
+    represent_clips,
+    scored_clips,
+    train_head,
+)
 from padam.pipelines.synthesis.nodes import (
     LabelRules,
     collect_manifest,
@@ -39,6 +45,7 @@ from padam.pipelines.synthesis.nodes import (
 from padam.quality.examples import ExamplesConfig
 from padam.quality.fusion import FusionWeights
 from padam.quality.scoring import PairScorer, ScoringConfig
+from padam.training.embedding import represent
 from padam.training.quality_head import QualityHeadTraining
 from tests.defects.conftest import RATE, music
 
@@ -230,6 +237,74 @@ def test_stages_two_and_three_refuse_embeddings_of_another_plan(tmp_path: Path) 
     others = {name.replace("0", "9"): array for name, array in mine.items()}
     with pytest.raises(ValueError, match="'clip_representations' and 'embeddings'"):
         fit_probes(table, others)
+
+
+def stage_2_clips(count: int = 24) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Pairs of excerpts: two versions of each, on the second channel."""
+    rng = np.random.default_rng(4)
+    clips = [f"{n:06d}-0a0a0a0a" for n in range(count)]
+    manifest = labelled(clips, [DEFECT_NAMES[n % 7] if n % 3 else "" for n in range(count)])
+    manifest = manifest.assign(channel=1, source=[f"{n // 6}.flac" for n in range(count)])
+    manifest["start_s"] = [10.0 * (n // 2 % 3) for n in range(count)]
+    manifest["split"] = ["train" if n < 18 else "validation" for n in range(count)]
+    fused = pd.DataFrame({"clip_id": clips[::-1], "q_rank": rng.random(count)[::-1]})
+    embeddings = {
+        f"{clip}.{side}": rng.standard_normal((2, 4, 16)).astype(np.float16)
+        for clip in clips
+        for side in SIDES
+    }
+    return manifest, fused, embeddings
+
+
+def test_versions_of_an_excerpt_share_their_source_clip_in_training() -> None:
+    manifest, fused, embeddings = stage_2_clips()
+    fused.loc[fused["clip_id"] == manifest["clip_id"][4], "q_rank"] = np.nan
+    clips = scored_clips(embeddings, fused, manifest)
+    assert len(clips) == 23
+    pairs = paired(embeddings, clips)
+    excerpts = list(zip(clips["source"], clips["start_s"], strict=True))
+    for i, first in enumerate(excerpts):
+        for j, second in enumerate(excerpts):
+            assert (pairs.source_clips[i] == pairs.source_clips[j]) == (first == second)
+    batch = pairs.batch(np.array([5, 2]))
+    expected = [embeddings[f"{clips['clip_id'][n]}.{s}"][1] for s in SIDES for n in (5, 2)]
+    np.testing.assert_array_equal(batch["embeddings"].numpy(), np.stack(expected))
+    ranks = fused.set_index("clip_id")["q_rank"]
+    assert batch["q_rank"][2:].tolist() == pytest.approx(
+        [ranks[clips["clip_id"][n]] for n in (5, 2)]
+    )
+
+
+def test_stage_2_trains_represents_and_draws_what_it_learned(tmp_path: Path) -> None:
+    manifest, fused, embeddings = stage_2_clips()
+    head = QualityHeadConfig(
+        embedding_width=16, hidden_width=8, projection_width=4, predictor_width=4
+    )
+    config = QualityHeadTraining(head=head, steps=2, validate_every=2, batch_size=8)
+    found = catalog_run(
+        quality_head.create_pipeline(),
+        {
+            "embeddings": embeddings,
+            "fused_quality": fused,
+            "clip_manifest": manifest,
+            "stage_2_checkpoints": tmp_path,
+            "params:quality_head.training": config,
+        },
+    )
+    table = found["clip_representations"]
+    assert table["side"].value_counts().to_dict() == {"reference": 24, "degraded": 24}
+    clip = table.iloc[30]
+    same_head = train_head(embeddings, fused, manifest, tmp_path, config)[0]
+    alone = represent(same_head, embeddings[f"{clip['clip_id']}.degraded"][1:])
+    np.testing.assert_allclose(clip["representation"], alone[0], atol=1e-6)
+    summary = found["quality_head_summary"]
+    assert summary["train_share_defective"] == pytest.approx(12 / 18)
+    roc = found["quality_head_roc_figure"].axes[0]
+    any_defect = roc.lines[7].get_label()
+    assert any_defect == f"any defect: AUC {summary['validation_auc_defective']:.2f}"
+    similarity = found["quality_head_similarity_figure"].axes[0].get_title()
+    assert f"{summary['validation_similarity_correlation']:.2f}" in similarity
+    assert found["quality_head_representations_figure"].axes[0].get_title() == "by quality"
 
 
 STEMS = ("dialogue/d.flac", "music/m.flac", "music/gone.flac", "effects/e.flac")

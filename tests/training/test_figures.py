@@ -12,6 +12,8 @@ def test_each_unit_has_its_panel_and_the_learning_rate_none():
     rows += [
         (10, "validation_loss", 0.5),
         (10, "validation_auc_hum", 0.7),
+        (10, "validation_auc_packet_loss", 0.6),
+        (10, "validation_l_d", 0.4),
         (10, "validation_l_q", -3.0),
         (10, "validation_audio_to_video_median_rank", 12.0),
     ]
@@ -19,9 +21,10 @@ def test_each_unit_has_its_panel_and_the_learning_rate_none():
     panels = {a.get_ylabel(): [line.get_label() for line in a.lines] for a in figure.axes}
     assert panels == {
         "loss": ["train_loss", "validation_loss"],
-        "parts of the loss": ["validation_l_q"],
+        "cross-entropy": ["validation_l_d"],
+        "log-likelihood": ["validation_l_q"],
         "median rank": ["validation_audio_to_video_median_rank"],
-        "share, area or correlation": ["validation_auc_hum"],
+        "share, area or correlation": ["validation_auc_hum", "validation_auc_packet_loss"],
     }
 
 

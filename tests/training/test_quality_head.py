@@ -1,5 +1,6 @@
 import math
 import signal
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from padam.models.quality_head import QualityHead, QualityHeadConfig
 from padam.training.callbacks import TrainingDivergedError
 from padam.training.embedding import represent
 from padam.training.head_validation import validation_metrics
+from padam.training.pairs import EmbeddingRows, PairBatches, PairedEmbeddings
 from padam.training.quality_head import QualityHeadModule, QualityHeadTraining, train_quality_head
 from tests.training.conftest import InterruptAt, InterruptionError, Steps, same_weights
 
@@ -101,6 +103,168 @@ class _Break(pl.Callback):
             raise self._error
 
 
+VALIDATION_LOSSES = (3.0, 1.0, 2.0, 2.5, 0.5, 0.4)
+
+
+@pytest.fixture
+def known_losses(monkeypatch):
+    """Validation losses as listed, one at every second step."""
+    log_dict = QualityHeadModule.log_dict
+
+    def logged(self, metrics, **options):
+        if "validation_loss" in metrics:
+            known = VALIDATION_LOSSES[self.trainer.global_step // 2 - 1]
+            metrics = {**metrics, "validation_loss": known}
+        log_dict(self, metrics, **options)
+
+    monkeypatch.setattr(QualityHeadModule, "log_dict", logged)
+
+
+class _Weights(pl.Callback):
+    """Keeps the head's weights of every step."""
+
+    def __init__(self) -> None:
+        self.at: dict[int, dict[str, torch.Tensor]] = {}
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module, *args: object) -> None:
+        self.at[trainer.global_step] = {
+            name: tensor.clone() for name, tensor in pl_module.head.state_dict().items()
+        }
+
+
+def stopping(checks: int | None) -> QualityHeadTraining:
+    return TINY.model_copy(update={"steps": 12, "early_stopping_checks": checks})
+
+
+def test_early_stopping_ends_after_its_checks_and_returns_the_best(known_losses, tmp_path):
+    weights = _Weights()
+    head, history, summary = train_quality_head(
+        **toy_pairs(), config=stopping(2), checkpoint_dir=tmp_path, callbacks=[weights]
+    )
+    assert summary["steps"] == history["step"].max() == 8  # losses 3, 1, 2, 2.5: the second is best
+    assert summary["best_step"] == 4
+    assert summary["validation_loss"] == 1.0
+    found = head.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in weights.at[4].items())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("checks", "steps", "best"), [(3, 12, 12), (None, 12, None)])
+def test_patience_outlasts_a_rise(known_losses, tmp_path, checks, steps, best):
+    _, _, summary = train_quality_head(
+        **toy_pairs(), config=stopping(checks), checkpoint_dir=tmp_path
+    )
+    assert summary["steps"] == steps
+    assert summary.get("best_step") == best
+
+
+@pytest.mark.parametrize("break_at", [3, 7, None])
+def test_resumed_early_stopping_equals_an_undisturbed_one(known_losses, tmp_path, break_at):
+    pairs = toy_pairs()
+    whole, history, summary = train_quality_head(
+        **pairs, config=stopping(2), checkpoint_dir=tmp_path / "whole"
+    )
+    broken = {**pairs, "config": stopping(2), "checkpoint_dir": tmp_path / "broken"}
+    with pytest.raises(InterruptionError):
+        train_quality_head(**broken, callbacks=[_Break(InterruptionError, break_at)])
+    resumed, resumed_history, resumed_summary = train_quality_head(**broken)
+    assert same_weights(whole, resumed)
+    assert resumed_history.equals(history)
+    assert resumed_summary == pytest.approx(summary, nan_ok=True)
+
+
+def test_early_stopping_without_validation_is_refused(tmp_path):
+    pairs = toy_pairs(16) | {"splits": ["train"] * 16}
+    with pytest.raises(ValueError, match="early_stopping_checks needs validation pairs"):
+        train_quality_head(**pairs, config=stopping(1), checkpoint_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": "adamw", "max_lr": 0.01},
+        {"mask": "label"},
+        {"head": HEAD.model_copy(update={"pooling": "attentive"})},
+        {"head": HEAD.model_copy(update={"pooling": "max", "temporal_predictor": False})},
+    ],
+)
+def test_every_option_learns_the_task_and_resumes(tmp_path, change):
+    config = LONG.model_copy(update={"steps": 40, "validate_every": 20, **change})
+    pairs = toy_pairs(128)
+    whole, _, summary = train_quality_head(
+        **pairs, config=config, checkpoint_dir=tmp_path / "whole"
+    )
+    assert summary["loss_last"] < summary["loss_first"] - 0.1
+    broken = {**pairs, "config": config, "checkpoint_dir": tmp_path / "broken"}
+    with pytest.raises(InterruptionError):
+        train_quality_head(**broken, callbacks=[InterruptAt(25)])
+    assert same_weights(whole, train_quality_head(**broken)[0])
+
+
+def test_class_balance_is_told_by_split(tmp_path):
+    pairs = toy_pairs(64)
+    pairs["labels"][:12] = 0
+    _, _, summary = train_quality_head(**pairs, config=TINY, checkpoint_dir=tmp_path)
+    assert summary["train_share_defective"] == pytest.approx(36 / 48)
+    assert summary["validation_share_defective"] == 1.0
+    assert summary["train_share_hum"] == pytest.approx(pairs["labels"][:48, 0].sum() / 48)
+
+
+def test_embeddings_that_stay_on_disk_train_the_same_head(tmp_path):
+    pairs = toy_pairs()
+    arrays, rows = {}, {}
+    for side in ("reference", "degraded"):
+        for i, embedding in enumerate(pairs[side]):
+            arrays[f"{i}.{side}"] = np.stack([embedding + 1, embedding])
+        rows[side] = EmbeddingRows(arrays, [(f"{i}.{side}", 1) for i in range(64)])
+    head, history, _ = train_quality_head(**pairs, config=TINY, checkpoint_dir=tmp_path)
+    same, same_history, _ = train_quality_head(**pairs | rows, config=TINY, checkpoint_dir=tmp_path)
+    assert same_weights(head, same)
+    assert same_history.equals(history)
+
+
+class _Counted(dict):
+    """Embeddings that count how many of them are alive."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.reads, self.alive, self.most = 0, 0, 0
+
+    def __getitem__(self, name):
+        array = super().__getitem__(name).copy()
+        self.reads += 1
+        self.alive += 1
+        self.most = max(self.most, self.alive)
+        weakref.finalize(array, self._gone)
+        return array
+
+    def _gone(self):
+        self.alive -= 1
+
+
+def test_a_large_set_is_never_held_whole():
+    arrays = _Counted({f"{i}": np.zeros((1, 2, 4), np.float16) for i in range(1000)})
+    rows = EmbeddingRows(arrays, [(f"{i}", 0) for i in range(1000)])
+    labels = np.zeros((1000, 7))
+    pairs = PairedEmbeddings.validated(
+        rows, rows, np.ones(1000), labels, range(1000), ["train"] * 1000
+    )
+    batches = PairBatches(pairs, pairs.rows("train"), 24)
+    assert sum(len(batch["clip"]) for batch in batches) == 2000
+    assert arrays.reads >= 4000
+    assert arrays.most <= 2
+
+
+def test_embeddings_of_other_lengths_name_the_clip(tmp_path):
+    arrays = {"a": np.zeros((1, 6, 16)), "b": np.zeros((1, 5, 16))}
+    rows = EmbeddingRows(arrays, [("a", 0), ("b", 0)])
+    changed = {name: value[:2] for name, value in toy_pairs().items()}
+    with pytest.raises(ValueError, match=r"embedding b has shape \(5, 16\), the first one \(6, 16"):
+        train_quality_head(
+            **changed | {"reference": rows, "degraded": rows}, config=TINY, checkpoint_dir=tmp_path
+        )
+
+
 def test_run_killed_after_its_last_step_gives_the_same_model(tmp_path):
     pairs = toy_pairs()
     whole, history, _ = train_quality_head(**pairs, config=TINY, checkpoint_dir=tmp_path / "a")
@@ -159,6 +323,61 @@ def test_loss_does_not_depend_on_the_order_of_the_batch():
     shuffled = {name: column[order] for name, column in batch.items()}
     loss, other = module.losses(batch)[0].item(), module.losses(shuffled)[0].item()
     assert loss == pytest.approx(other, rel=1e-5)
+
+
+@pytest.mark.parametrize("mask", ["soft", "hard", "label"])
+@pytest.mark.parametrize("variant", ["all_pairs", "printed"])
+def test_a_batch_of_a_single_clip_has_no_pairs_and_finite_gradients(mask, variant):
+    config = TINY.model_copy(update={"mask": mask, "variant": variant, "identity": "clip"})
+    module = QualityHeadModule(config).eval()
+    loss, parts, _ = module.losses({name: column[:1] for name, column in _batch().items()})
+    assert parts["l_q"] == pytest.approx(0.0, abs=1e-6)
+    assert parts["l_c"].isfinite()
+    loss.backward()
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("predictor", [True, False])
+def test_content_loss_is_eq_1_over_the_views_of_eq_2(predictor):
+    head = HEAD.model_copy(update={"temporal_predictor": predictor})
+    module = QualityHeadModule(TINY.model_copy(update={"head": head})).eval()
+    batch = _batch()
+    with torch.no_grad():
+        hidden = module.head(batch["embeddings"])
+        views = [hidden[:, :-1].mean(dim=1), hidden[:, -2]]
+        if predictor:
+            views.append(module.head.predict(hidden[:, -1]))
+        # clip by clip, view by view: the order must not matter
+        z = torch.stack([module.head.project(view) for view in views], dim=1).flatten(0, 1).numpy()
+    source = np.repeat(batch["source"].numpy(), len(views))
+    similar = np.exp(z @ z.T / TINY.temperature)
+    np.fill_diagonal(similar, 0)
+    rows = []
+    for i in range(len(z)):
+        same = [j for j in range(len(z)) if j != i and source[j] == source[i]]
+        rows.append(np.mean([np.log(similar[i, j] / similar[i].sum()) for j in same]))
+    assert float(module.losses(batch)[1]["l_c"]) == pytest.approx(np.mean(rows), rel=1e-4)
+
+
+def test_label_mask_does_not_look_at_quality():
+    batch = _batch()
+    torch.manual_seed(0)
+    module = QualityHeadModule(TINY.model_copy(update={"mask": "label"})).eval()
+    other = {**batch, "q_rank": torch.full((6,), torch.nan)}
+    assert module.losses(batch)[1]["l_q"] == module.losses(other)[1]["l_q"] < 0
+
+
+def test_threshold_of_the_hard_mask_is_the_configurations():
+    torch.manual_seed(0)
+    module = QualityHeadModule(TINY.model_copy(update={"mask": "hard"})).eval()
+    found = {}
+    for threshold in (0.25, 1.0):
+        update = {"mask": "hard", "hard_mask_threshold": threshold}
+        module.config = TINY.model_copy(update=update)
+        found[threshold] = module.losses(_batch())[1]["l_q"]
+    assert found[0.25] != found[1.0]
 
 
 def test_clean_and_degraded_attract_only_with_source_identity():

@@ -3,9 +3,12 @@
 import io
 import json
 import tarfile
+import weakref
 from abc import abstractmethod
-from collections.abc import Collection, Iterator
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,9 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from safetensors import safe_open
 from safetensors.numpy import load, save
 
-from padam.audio.storage import Location, locate, open_binary, read_bytes
+from padam.audio.storage import Location, is_url, locate, open_binary, read_bytes
 from padam.datasets.shard_jobs import ShardJobs, fingerprint_files, run_jobs
 from padam.datasets.versioned_folder import VersionedFolderDataset
 from padam.defects.shards import ClipPair, read_shard, write_shard
@@ -23,6 +27,7 @@ from padam.defects.shards import ClipPair, read_shard, write_shard
 REJECTED_SUFFIX = ".rejected.json"
 REQUESTS_AT_ONCE = 16
 JSON_BLOCK_BYTES = 2**16
+OPEN_FILES = 64
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -191,6 +196,60 @@ class ArrayFolderDataset(ArrayShardsDataset):
     def read_folder(self, folder: Location) -> Any:
         """Return where each shard lies."""
         return ArrayShards({PurePosixPath(path).stem: path for path in self.files(folder)})
+
+
+class MappedArrays(Mapping[str, npt.NDArray[Any]]):
+    """The arrays of many safetensors files by name, each read from its file when asked for.
+
+    A few files are kept open, mapped into memory; nothing else is held.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._path_of: dict[str, Path] = {}
+        for path in paths:
+            with safe_open(path, framework="numpy") as file:
+                self._path_of.update(dict.fromkeys(file.keys(), path))
+        self._open: OrderedDict[Path, Any] = OrderedDict()
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        array: npt.NDArray[Any] = self._file(self._path_of[name]).get_tensor(name)
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._path_of)
+
+    def __len__(self) -> int:
+        return len(self._path_of)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave open files to this process."""
+        return {"_path_of": self._path_of, "_open": OrderedDict()}
+
+    def _file(self, path: Path) -> Any:
+        if path not in self._open:
+            if len(self._open) >= OPEN_FILES:
+                self._open.popitem(last=False)
+            self._open[path] = safe_open(path, framework="numpy")
+        self._open.move_to_end(path)
+        return self._open[path]
+
+
+class MappedArrayShardsDataset(ArrayShardsDataset):
+    """Safetensors files as `ArrayShardsDataset` writes them; loads as ``MappedArrays``.
+
+    A folder on an object store is fetched to this machine's disk, for as long as its arrays are
+    in use.
+    """
+
+    def read_folder(self, folder: Location) -> Any:
+        """Return the arrays by name, unread."""
+        if not is_url(folder):
+            return MappedArrays([Path(path) for path in self.files(folder)])
+        with ExitStack() as stack:
+            copy = stack.enter_context(self._folders.fetched(folder))
+            arrays = MappedArrays(sorted(copy.glob(f"*{self.suffix}")))
+            weakref.finalize(arrays, stack.pop_all().close)
+            return arrays
 
 
 def read_metadata(path: Location) -> list[dict[str, Any]]:

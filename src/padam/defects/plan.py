@@ -1,7 +1,7 @@
 """From media files to a plan of clips: inspect, split by source, place without overlap."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +30,13 @@ class PlanConfig(BaseModel):
     clips: int = Field(default=400, ge=1)  # paper: 250 000
     clip_duration_s: float = Field(default=10.0, ge=0.5)
     seed: int = Field(default=0, ge=0)
+    # ours: versions of each excerpt, of other seeds; the plan has that many times `clips` rows
+    degradations_per_clip: int = Field(default=1, ge=1, le=1000)
     max_per_source: int | None = Field(default=None, ge=1)
-    # titles are assembled from the held-out test sources, no clips
-    splits: tuple[str, ...] = Field(default=("train", "validation"), min_length=1)
+    # titles are assembled from the held-out test sources, clips only where asked for
+    splits: tuple[Literal["train", "validation", "test"], ...] = Field(
+        default=("train", "validation"), min_length=1
+    )
     # ours: share of the clips of dialogue, music and effects that become film-like mixes
     mix_probability: float = Field(default=0.0, ge=0, le=1)
     mix: MixRanges = MixRanges()
@@ -75,12 +79,14 @@ def split_sources(index: pd.DataFrame, fractions: Mapping[str, float], seed: int
 
 
 def plan_clips(index: pd.DataFrame, config: PlanConfig, workflow: str = "") -> pd.DataFrame:
-    """Rows clip_id, source, split, kind, start_s, duration_s, seed, layers; no two clips overlap.
+    """Rows clip_id, source, split, kind, start_s, duration_s, seed, layers; excerpts never overlap.
 
     `index` is that of `split_sources`, `workflow` a fingerprint of the configuration that the clips
     are rendered with, which becomes part of their ids. `layers` is the JSON of what is laid over
     the excerpt: excerpts of sources of the same split, which may overlap with other clips of that
-    split. Raises ValueError where `index` holds too little, naming how many clips are possible.
+    split. With several degradations per clip, each excerpt has as many rows, which differ in the
+    seed and so in everything that is drawn for them. Raises ValueError where `index` holds too
+    little, naming how many clips are possible.
     """
     sources = index[index["split"].isin(config.splits)].sort_values("source")
     # milliseconds as integers: no overlap by rounding
@@ -110,6 +116,8 @@ def plan_clips(index: pd.DataFrame, config: PlanConfig, workflow: str = "") -> p
         for start_ms in _place(rng, int(count), clip_ms, int(room))
     ]
     _lay_over(rows, sources, config)
+    seeds = _version_seeds(config)
+    rows = [{**row, "seed": seed} for row in rows for seed in seeds]
     plan = pd.DataFrame(rows)
     plan.insert(0, "clip_id", clip_ids(rows, workflow))
     return plan
@@ -142,6 +150,13 @@ def _lay_over(rows: list[dict[str, Any]], sources: pd.DataFrame, config: PlanCon
                 pool = candidates[row["split"]]
                 layers = draw_layers(rng, row["kind"], pool, clip_ms, config.mix)
         row["layers"] = dump_layers(layers)
+
+
+def _version_seeds(config: PlanConfig) -> list[int]:
+    """Return the seed of each version of a clip; the first is the plan's own."""
+    versions = range(1, config.degradations_per_clip)
+    others = [np.random.SeedSequence([config.seed, version]) for version in versions]
+    return [config.seed, *(int(each.generate_state(1)[0]) for each in others)]
 
 
 def _place(

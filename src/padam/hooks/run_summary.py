@@ -136,6 +136,21 @@ def stage_3_rows(summary: Summary) -> Rows:
     ]
 
 
+def ablation_rows(summary: Summary) -> Rows:
+    """A line per row and classifier: clean against defective, and similarity beside quality."""
+    rows = [
+        (
+            f"{row}, {classifier.replace('_', ' ')}",
+            f"AUC {estimate(found, 'auc_defective')}, correlation "
+            f"{estimate(found, 'similarity_correlation')}",
+        )
+        for row, classifiers in summary["rows"].items()
+        for classifier, found in classifiers.items()
+    ]
+    on = f"{summary['clips']} clips of {summary['sources']} {summary['split']} sources"
+    return [*rows, ("on", on), ("correlation", "of cosine similarity and −|Δq̂|")]
+
+
 def evaluation_rows(summary: Summary) -> Rows:
     """Segment and title F1 of every system."""
     rows = []
@@ -258,6 +273,7 @@ PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "agreement with people": ("agreement_summary", agreement_rows),
     "stage 1": ("feature_extractor_summary", stage_1_rows),
     "stage 2": ("quality_head_summary", stage_2_rows),
+    "ablations": ("ablation_summary", ablation_rows),
     "stage 3": ("defect_classifier_summary", stage_3_rows),
     "evaluation": ("evaluation_summary", evaluation_rows),
     "detection": ("detection_summary", detection_rows),

@@ -81,6 +81,15 @@ def quality_mask(q: Tensor, kind: QualityMaskKind = "soft", threshold: float = 0
     return torch.where(difference.isnan(), torch.zeros_like(mask), mask)
 
 
+def label_mask(labels: Tensor) -> Tensor:
+    """Return the mask (B, B) that is 1 where two clips have the same set of defects, else 0.
+
+    ``labels`` (B, L) holds 0 and 1; clean clips attract each other. It takes the place of m^q
+    where clips have no quality score.
+    """
+    return (labels[:, None] == labels[None, :]).all(dim=-1).float()
+
+
 def content_mask(identity: Tensor, views: int = CONTENT_VIEWS) -> Tensor:
     """Return the mask m^c (views·B, views·B): 1 where two rows share their identity.
 

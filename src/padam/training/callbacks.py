@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor
 from tqdm import tqdm
 
@@ -53,6 +54,15 @@ class History(pl.Callback):
         """Return the curve as a table of step, metric, value."""
         table = pd.DataFrame(self.rows, columns=["step", "metric", "value"])
         return table.astype({"step": "int64", "metric": "str", "value": "float64"})
+
+
+class EarlyStop(EarlyStopping):
+    """Lightning's early stopping, which also keeps a training stopped that is resumed."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop at once where the checkpoint is that of a training that had stopped."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
 
 class DataWait(pl.Callback):

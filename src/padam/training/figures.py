@@ -12,8 +12,9 @@ RUNNING_MEAN_STEPS = 10
 
 # Panel by the end of a metric's name; one axis never holds two units.
 _PANELS = {
-    "loss": ("_loss",),
-    "parts of the loss": ("_l_d", "_l_q", "_l_c"),
+    "loss": ("train_loss", "validation_loss"),
+    "cross-entropy": ("_l_d",),
+    "log-likelihood": ("_l_q", "_l_c"),
     "median rank": ("_median_rank",),
 }
 _NOT_DRAWN = ("_learning_rate", "_clips_replaced")

@@ -1,8 +1,9 @@
 """Embeddings of clip pairs, and the batches that hold both members of each."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,30 +13,77 @@ import torch
 from padam.defects.registry import DEFECT_NAMES
 from padam.training.fitting import Batch
 
-REFERENCE_Q_RANK = 1.0  # the clean member is the best there is
+REFERENCE_Q_RANK: Final = 1.0  # the clean member is the best there is
+BLOCK_ROWS: Final = 256  # read at once where all are looked at
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+class EmbeddingRows:
+    """Embeddings (N, T, width) of N clips, of one channel each, read when they are asked for."""
+
+    def __init__(self, embeddings: Mapping[str, Floats], places: Sequence[tuple[str, int]]) -> None:
+        self._embeddings = embeddings
+        self._places = places
+        first = self._read(0) if places else np.zeros((0, 0), dtype=np.float16)
+        self.dtype = first.dtype
+        self.shape = (len(places), *first.shape)
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, rows: npt.NDArray[np.int64]) -> Floats:
+        """Return the rows (n, T, width) of these indices; ValueError for one of another shape."""
+        found = np.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
+        for at, row in enumerate(rows):
+            embedding = self._read(row)
+            if embedding.shape != found.shape[1:]:
+                raise ValueError(
+                    f"The embedding {self._places[row][0]} has shape {embedding.shape}, the first "
+                    f"one {found.shape[1:]}: clips must be equally long and of one audio encoder."
+                )
+            found[at] = embedding
+        return found
+
+    def _read(self, row: int) -> Floats:
+        name, channel = self._places[row]
+        return self._embeddings[name][channel]
+
+
+def blocks(count: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the indices of `count` rows, a block at a time."""
+    for start in range(0, count, BLOCK_ROWS):
+        yield np.arange(start, min(start + BLOCK_ROWS, count))
 
 
 @dataclass(frozen=True)
 class PairedEmbeddings:
-    """N clip pairs: embeddings (N, T, 384), q_rank (N,), labels (N, 7), source clips and splits."""
+    """N clip pairs: embeddings (N, T, 384), q_rank (N,), labels (N, 7), sources, splits.
 
-    reference: npt.NDArray[np.floating[Any]]
-    degraded: npt.NDArray[np.floating[Any]]
+    `source_clips` (N,) numbers the clean clips; `digest` names the content of all that is trained
+    on.
+    """
+
+    reference: Floats | EmbeddingRows
+    degraded: Floats | EmbeddingRows
     q_rank: npt.NDArray[np.float32]
     labels: npt.NDArray[np.float32]
     source_clips: npt.NDArray[np.int64]
+    sources: npt.NDArray[np.int64]
     splits: npt.NDArray[np.str_]
+    digest: str
 
     @classmethod
     def validated(
         cls,
-        reference: npt.NDArray[np.floating[Any]],
-        degraded: npt.NDArray[np.floating[Any]],
-        q_rank: npt.NDArray[np.floating[Any]],
-        labels: npt.NDArray[np.floating[Any]],
+        reference: Floats | EmbeddingRows,
+        degraded: Floats | EmbeddingRows,
+        q_rank: Floats,
+        labels: Floats,
         sources: Sequence[Any] | npt.NDArray[Any],
         splits: Sequence[Any] | npt.NDArray[Any],
-        source_clips: Sequence[Any] | npt.NDArray[Any] | None,
+        source_clips: Sequence[Any] | npt.NDArray[Any] | None = None,
     ) -> "PairedEmbeddings":
         """Check everything once; raise ValueError with the reason."""
         count = len(reference)
@@ -52,13 +100,6 @@ class PairedEmbeddings:
             )
         if label_rows.shape != (count, len(DEFECT_NAMES)) or not np.isin(label_rows, (0, 1)).all():
             raise ValueError(f"Labels must be ({count}, {len(DEFECT_NAMES)}) of 0 and 1.")
-        for name, array in (("reference", reference), ("degraded", degraded)):
-            broken = ~np.isfinite(array).all(axis=(1, 2))
-            if broken.any():
-                raise ValueError(
-                    f"{broken.sum()} {name} embeddings are not finite, the first in row "
-                    f"{broken.argmax()}: embed those clips again."
-                )
         if ((q < 0) | (q > 1)).any():
             raise ValueError(
                 f"q_rank must lie in [0, 1], not [{np.nanmin(q):.3g}, {np.nanmax(q):.3g}]: map q̂ "
@@ -69,7 +110,22 @@ class PairedEmbeddings:
         if (leaks > 1).any():
             raise ValueError(f"Source {leaks.index[leaks > 1][0]} is in more than one split.")
         identity = np.asarray(pd.factorize(clips)[0], dtype=np.int64)
-        return cls(reference, degraded, q, label_rows, identity, table["split"].to_numpy(np.str_))
+        digest = hashlib.sha256()
+        for name, rows in (("reference", reference), ("degraded", degraded)):
+            _check_finite(name, rows, digest)
+        for column in (q, label_rows, identity):
+            digest.update(np.ascontiguousarray(column).data)
+        digest.update(repr(table["split"].tolist()).encode())
+        return cls(
+            reference,
+            degraded,
+            q,
+            label_rows,
+            identity,
+            np.asarray(pd.factorize(table["source"])[0], dtype=np.int64),
+            table["split"].to_numpy(np.str_),
+            digest.hexdigest(),
+        )
 
     def rows(self, split: str) -> npt.NDArray[np.int64]:
         """Return the indices of a split's pairs."""
@@ -80,13 +136,47 @@ class PairedEmbeddings:
 
         `source` is the identity of the source clip, `clip` that of the row itself.
         """
+        both = np.concatenate([self.reference[rows], self.degraded[rows]])
+        return {"embeddings": torch.from_numpy(both), **self.truth(rows)}
+
+    def truth(self, rows: npt.NDArray[np.int64]) -> Batch:
+        """Return what a batch holds beside its embeddings."""
         best = np.full(len(rows), REFERENCE_Q_RANK, dtype=np.float32)
         clean = np.zeros_like(self.labels[rows])
         columns = {
-            "embeddings": np.concatenate([self.reference[rows], self.degraded[rows]]),
             "q_rank": np.concatenate([best, self.q_rank[rows]]),
             "labels": np.concatenate([clean, self.labels[rows]]),
             "source": np.tile(self.source_clips[rows], 2),
             "clip": np.arange(2 * len(rows)),
         }
         return {name: torch.from_numpy(column) for name, column in columns.items()}
+
+
+class PairBatches(Sequence[Batch]):
+    """The pairs of some rows as batches of at most `pairs_at_once`, read when asked for."""
+
+    def __init__(
+        self, pairs: PairedEmbeddings, rows: npt.NDArray[np.int64], pairs_at_once: int
+    ) -> None:
+        self._pairs = pairs
+        self._parts = np.array_split(rows, max(1, -(-len(rows) // pairs_at_once)))
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._pairs.batch(self._parts[index])
+
+
+def _check_finite(name: str, embeddings: Floats | EmbeddingRows, digest: "hashlib._Hash") -> None:
+    """Raise ValueError for rows that are not finite; add all of them to the digest."""
+    broken: list[int] = []
+    for rows in blocks(len(embeddings)):
+        block = np.ascontiguousarray(embeddings[rows])
+        digest.update(block.data)
+        broken += rows[~np.isfinite(block).all(axis=(1, 2))].tolist()
+    if broken:
+        raise ValueError(
+            f"{len(broken)} {name} embeddings are not finite, the first in row {broken[0]}: embed "
+            "those clips again."
+        )

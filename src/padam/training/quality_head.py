@@ -1,6 +1,5 @@
 """Stage 2: representations that cluster by quality and by content (PADAM §4.2)."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +12,7 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 from pydantic import Field, field_validator
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,11 +21,12 @@ from padam.models.losses import (
     ContrastiveVariant,
     QualityMaskKind,
     content_mask,
+    label_mask,
     masked_contrastive,
     quality_mask,
 )
 from padam.models.quality_head import QualityHead, QualityHeadConfig
-from padam.training.callbacks import check_finite
+from padam.training.callbacks import EarlyStop, check_finite
 from padam.training.fitting import (
     Batch,
     FitConfig,
@@ -36,11 +37,13 @@ from padam.training.fitting import (
     seeded,
 )
 from padam.training.head_validation import validation_metrics
-from padam.training.pairs import PairedEmbeddings
+from padam.training.pairs import EmbeddingRows, Floats, PairBatches, PairedEmbeddings
 
 logger = logging.getLogger(__name__)
 
 STAGE = "quality_head"
+BEST_CHECKPOINT = "best.ckpt"
+MONITORED = "validation_loss"
 
 
 class QualityHeadTraining(FitConfig):
@@ -50,16 +53,20 @@ class QualityHeadTraining(FitConfig):
     steps: int = Field(100, ge=1)
     validate_every: int = Field(25, ge=1)
     batch_size: int = Field(48, ge=4, multiple_of=2)  # rows, both members of each pair; 256
-    max_lr: float = Field(0.3, gt=0)  # 2e-4, for many more steps
-    momentum: float = Field(0.9, ge=0, lt=1)  # not named by the paper
+    optimizer: Literal["sgd", "adamw"] = "sgd"  # sgd; both under a one-cycle schedule
+    max_lr: float = Field(0.3, gt=0)  # 2e-4, for many more steps; adamw wants about 1e-3
+    momentum: float = Field(0.9, ge=0, lt=1)  # of sgd; not named by the paper
     weight_decay: float = Field(1e-5, ge=0)  # 1e-5
     temperature: float = Field(0.2, gt=0)  # 0.2
     defect_weight: float = Field(0.5, ge=0)  # ½ L_d
     quality_weight: float = Field(1.0, ge=0)  # L_q
     content_weight: float = Field(1.0, ge=0)  # L_c
-    mask: QualityMaskKind = "soft"  # soft
+    mask: QualityMaskKind | Literal["label"] = "soft"  # soft; label: clips of equal defects
+    hard_mask_threshold: float = Field(0.25, ge=0, le=1)  # largest difference of q̂'s rank
     variant: ContrastiveVariant = "all_pairs"  # as printed: degenerate
     identity: Literal["source", "clip"] = "source"  # source: a clean and a degraded clip attract
+    # ours: ends after so many validations without a lower loss, and returns the best of them
+    early_stopping_checks: int | None = Field(None, ge=1)
 
     @field_validator("head")
     @classmethod
@@ -85,14 +92,11 @@ class QualityHeadModule(pl.LightningModule):
         r = self.head.pool(hidden)
         defect = functional.binary_cross_entropy_with_logits(self.head.classify(r), batch["labels"])
         quality = masked_contrastive(
-            self.head.project(r),
-            quality_mask(batch["q_rank"], config.mask),
-            config.temperature,
-            config.variant,
+            self.head.project(r), self._quality_mask(batch), config.temperature, config.variant
         )
         content = masked_contrastive(
             self.head.project(self.head.content_views(hidden)),
-            content_mask(batch[config.identity]),
+            content_mask(batch[config.identity], self.head.views),
             config.temperature,
             config.variant,
         )
@@ -104,6 +108,11 @@ class QualityHeadModule(pl.LightningModule):
         )
         parts = {"loss": loss, "l_d": defect, "l_q": quality, "l_c": content}
         return loss, {name: part.detach() for name, part in parts.items()}, r
+
+    def _quality_mask(self, batch: Batch) -> Tensor:
+        if self.config.mask == "label":
+            return label_mask(batch["labels"])
+        return quality_mask(batch["q_rank"], self.config.mask, self.config.hard_mask_threshold)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch of pairs."""
@@ -147,16 +156,25 @@ class QualityHeadModule(pl.LightningModule):
         self.log_dict({f"validation_{name}": value for name, value in finite.items()})
 
     def configure_optimizers(self) -> Any:
-        """Return SGD under a one-cycle schedule (PADAM §4.2)."""
+        """Return SGD (PADAM §4.2), or AdamW, under a one-cycle schedule."""
         config = self.config
-        optimizer = torch.optim.SGD(
-            self.parameters(),
-            lr=config.max_lr,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-        )
+        optimizer: torch.optim.Optimizer
+        if config.optimizer == "sgd":
+            optimizer = torch.optim.SGD(
+                self.parameters(),
+                lr=config.max_lr,
+                momentum=config.momentum,
+                weight_decay=config.weight_decay,
+            )
+        else:
+            optimizer = torch.optim.AdamW(
+                self.parameters(), lr=config.max_lr, weight_decay=config.weight_decay
+            )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, config.max_lr, total_steps=config.steps, cycle_momentum=config.momentum > 0
+            optimizer,
+            config.max_lr,
+            total_steps=config.steps,
+            cycle_momentum=config.optimizer == "sgd" and config.momentum > 0,
         )
         return {
             "optimizer": optimizer,
@@ -166,10 +184,10 @@ class QualityHeadModule(pl.LightningModule):
 
 def train_quality_head(
     *,
-    reference: npt.NDArray[np.floating[Any]],
-    degraded: npt.NDArray[np.floating[Any]],
-    q_rank: npt.NDArray[np.floating[Any]],
-    labels: npt.NDArray[np.floating[Any]],
+    reference: Floats | EmbeddingRows,
+    degraded: Floats | EmbeddingRows,
+    q_rank: Floats,
+    labels: Floats,
     sources: Sequence[Any] | npt.NDArray[Any],
     splits: Sequence[Any] | npt.NDArray[Any],
     config: QualityHeadTraining,
@@ -181,7 +199,7 @@ def train_quality_head(
 
     Args:
         reference: embeddings (N, T, 384) of the clean members; they carry no label and, being the
-            best there is, q_rank 1.
+            best there is, q_rank 1. An array, or rows that are read when they are asked for.
         degraded: embeddings (N, T, 384) of the degraded members.
         q_rank: fused quality of the degraded members mapped to [0, 1]; NaN takes no part in L_q.
         labels: (N, 7) of 0 and 1, the degraded members' defects in the registry's order.
@@ -201,15 +219,46 @@ def train_quality_head(
     pairs = PairedEmbeddings.validated(
         reference, degraded, q_rank, labels, sources, splits, source_clips
     )
+    return train_on_pairs(pairs, config, checkpoint_dir, callbacks=callbacks)
+
+
+def train_on_pairs(
+    pairs: PairedEmbeddings,
+    config: QualityHeadTraining,
+    checkpoint_dir: Path,
+    *,
+    stage: str = STAGE,
+    callbacks: Sequence[pl.Callback] = (),
+) -> tuple[QualityHead, pd.DataFrame, dict[str, Any]]:
+    """Train the quality head as `train_quality_head` does; `stage` names it in logs and curves.
+
+    Raises:
+        ValueError: fewer than two training pairs, or early stopping without validation pairs.
+        TrainingDivergedError: the loss is not finite.
+    """
     train, held_out = pairs.rows("train"), pairs.rows("validation")
+    if config.early_stopping_checks and not len(held_out):
+        raise ValueError(
+            "early_stopping_checks needs validation pairs, and there are none: add clips of the "
+            "split 'validation', or set it to null."
+        )
     if len(train) < 2:
         raise ValueError(f"Stage 2 needs at least 2 training pairs, not {len(train)}.")
-    share = {name: float(pairs.labels[train, i].mean()) for i, name in enumerate(DEFECT_NAMES)}
+    balance = class_balance(pairs)
     logger.info(
         "%d training and %d validation pairs; with %s.",
         *(len(train), len(held_out)),
-        ", ".join(f"{name} {value:.0%}" for name, value in share.items()),
+        ", ".join(f"{name} {balance[f'train_share_{name}']:.0%}" for name in DEFECT_NAMES),
     )
+    best = ModelCheckpoint(
+        checkpoint_dir,
+        filename=Path(BEST_CHECKPOINT).stem,
+        monitor=MONITORED,
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
+    early = config.early_stopping_checks
+    stopping = [EarlyStop(MONITORED, patience=early), best] if early else []
     with seeded(config.seed):
         module = QualityHeadModule(config)
     history = fit(
@@ -217,25 +266,47 @@ def train_quality_head(
         partial(_draw_batch, pairs, train, config),
         _validation_batches(pairs, held_out, config),
         config,
-        stage=STAGE,
+        stage=stage,
         checkpoint_dir=checkpoint_dir,
-        fingerprint=fingerprint(config, _digest(pairs)),
-        callbacks=callbacks,
+        fingerprint=fingerprint(config, pairs.digest),
+        callbacks=[*callbacks, *stopping],
     )
     loss_first, loss_last = first_and_last(history, "train_loss")
     measured = last_values(history, "validation_")
+    if early:
+        checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+        module.load_state_dict(checkpoint["state_dict"])
+        until_then = history[history["step"] <= checkpoint["global_step"]]
+        measured = last_values(until_then, "validation_")
+        measured["best_step"] = checkpoint["global_step"]
+        Path(best.best_model_path).unlink()
     aucs = [f"validation_auc_{name}" for name in DEFECT_NAMES] if len(held_out) else []
     summary = {
         "loss_first": loss_first,
         "loss_last": loss_last,
-        "steps": config.steps,
+        "steps": int(history["step"].max()),
         "train_pairs": len(train),
         "validation_pairs": len(held_out),
-        **{f"train_share_{name}": value for name, value in share.items()},
+        **balance,
         **dict.fromkeys(aucs),  # None: only one class among the validation clips
         **measured,
     }
     return module.head.cpu().eval(), history, summary
+
+
+def class_balance(pairs: PairedEmbeddings) -> dict[str, float]:
+    """Return the shares of degraded clips that hold each defect and any, by split, 0 to 1.
+
+    A split without clips is left out. A batch holds a clean clip beside each degraded one.
+    """
+    shares: dict[str, float] = {}
+    for split in ("train", "validation"):
+        labels = pairs.labels[pairs.rows(split)]
+        if len(labels):
+            named = zip(DEFECT_NAMES, labels.mean(axis=0), strict=True)
+            shares |= {f"{split}_share_{name}": float(share) for name, share in named}
+            shares[f"{split}_share_defective"] = float(labels.max(axis=1).mean())
+    return shares
 
 
 def _draw_batch(
@@ -248,17 +319,8 @@ def _draw_batch(
 
 def _validation_batches(
     pairs: PairedEmbeddings, held_out: npt.NDArray[np.int64], config: QualityHeadTraining
-) -> list[Batch]:
+) -> Sequence[Batch]:
     if len(held_out) == 0:
         logger.info("No validation pairs: only the training loss is measured.")
         return []
-    count = -(-len(held_out) // (config.batch_size // 2))
-    return [pairs.batch(rows) for rows in np.array_split(held_out, count)]
-
-
-def _digest(pairs: PairedEmbeddings) -> str:
-    digest = hashlib.sha256()
-    for array in (pairs.reference, pairs.degraded, pairs.q_rank, pairs.labels, pairs.source_clips):
-        digest.update(np.ascontiguousarray(array).data)
-    digest.update(repr(pairs.splits.tolist()).encode())
-    return digest.hexdigest()
+    return PairBatches(pairs, held_out, config.batch_size // 2)

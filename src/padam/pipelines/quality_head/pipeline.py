@@ -29,6 +29,16 @@ def create_pipeline(**_: Any) -> Pipeline:
                 name="train_quality_head",
             ),
             Node(
+                func=nodes.draw_head,
+                inputs=["quality_head", "embeddings", "fused_quality", "clip_manifest"],
+                outputs=[
+                    "quality_head_representations_figure",
+                    "quality_head_similarity_figure",
+                    "quality_head_roc_figure",
+                ],
+                name="draw_quality_head",
+            ),
+            Node(
                 func=nodes.represent_clips,
                 inputs=["quality_head", "embeddings", "clip_manifest"],
                 outputs="clip_representations",

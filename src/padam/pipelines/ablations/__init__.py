@@ -1,0 +1,5 @@
+"""The `ablations` pipeline."""
+
+from padam.pipelines.ablations.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

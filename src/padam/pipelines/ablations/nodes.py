@@ -1,0 +1,37 @@
+"""Ablations: the same clips and seeds, one part of stage 2 changed at a time."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from padam.pipelines.quality_head.nodes import paired, scored_clips
+from padam.training.ablations import AblationsConfig, run_ablations
+from padam.training.pairs import Floats
+from padam.training.quality_head import QualityHeadTraining
+
+
+def compare_variants(
+    embeddings: Mapping[str, Floats],
+    fused: pd.DataFrame,
+    manifest: pd.DataFrame,
+    results: Path,
+    training: QualityHeadTraining,
+    config: AblationsConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Return the table of all rows, the score of every evaluated clip, and the table's numbers."""
+    clips = scored_clips(embeddings, fused, manifest)
+    table, scores = run_ablations(paired(embeddings, clips), training, config, results)
+    named = clips.loc[scores.pop("pair"), ["clip_id", "source"]].reset_index(drop=True)
+    return table, pd.concat([named, scores.drop(columns="source")], axis=1), summarise(table)
+
+
+def summarise(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the table as numbers by row and classifier; None for what could not be estimated."""
+    common = ["split", "clips", "sources"]
+    plain = table.astype(object).where(table.notna(), None)
+    rows: dict[str, dict[str, Any]] = {}
+    for line in plain.drop(columns=common).to_dict(orient="records"):
+        rows.setdefault(line.pop("row"), {})[line.pop("classifier")] = line
+    return {"rows": rows, **{name: plain[name].iloc[0] for name in common}}

@@ -1,0 +1,292 @@
+"""Ablations: what each part of stage 2 is worth, every row on the same clips and seeds.
+
+| row | features | decisions |
+|---|---|---|
+| `stage_1_mean_std` | mean and standard deviation over time of the embeddings | linear probe |
+| a variant's name | its representation r | linear probe, ν-SVM |
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+from sklearn.model_selection import train_test_split
+
+from padam.audio.storage import written_whole
+from padam.defects.registry import DEFECT_NAMES
+from padam.models.binary_classifier import BinaryClassifier
+from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.quality_head import QualityHead
+from padam.models.search import SvmSearchConfig, search_classifier
+from padam.training.fitting import fingerprint
+from padam.training.head_validation import HeadOutputs, head_outputs
+from padam.training.pairs import BLOCK_ROWS, PairedEmbeddings
+from padam.training.quality_head import QualityHeadTraining, train_on_pairs
+from padam.training.source_bootstrap import Estimate, SourceBootstrap
+
+logger = logging.getLogger(__name__)
+
+STAGE_1: Final = "stage_1_mean_std"
+LINEAR_PROBE, NU_SVM = LinearProbe.kind, DefectClassifier.kind
+
+Arrays = dict[str, npt.NDArray[Any]]
+Rows = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+class AblationsConfig(BaseModel):
+    """Which variants of the quality head are compared, and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    variants: dict[str, dict[str, Any]] = Field(min_length=1)
+    """By name, only what differs from the training of stage 2."""
+    evaluated_split: Literal["validation", "test"] = "validation"
+    search: SvmSearchConfig = SvmSearchConfig()
+    fit_max_rows: int | None = Field(16_000, ge=10)  # a fit costs the square of its rows or more
+    bootstrap_rounds: int = Field(1000, ge=10)
+    seed: int = Field(0, ge=0)
+
+    @field_validator("variants")
+    @classmethod
+    def _trainable(cls, variants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, difference in variants.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == STAGE_1:
+                raise ValueError(
+                    f"variant {name!r}: use lower case, digits and _, and not {STAGE_1}"
+                )
+            try:
+                varied(QualityHeadTraining(), difference)
+            except ValueError as error:
+                raise ValueError(f"variant {name!r}: {error}") from error
+        return variants
+
+
+class Ablations(NamedTuple):
+    """What `run_ablations` finds."""
+
+    table: pd.DataFrame
+    """A row and classifier a line; areas under the ROC curve and correlation with intervals."""
+    scores: pd.DataFrame
+    """An evaluated clip a line: pair, side, source, labels and each classifier's score."""
+
+
+class _Evaluated(NamedTuple):
+    """The clips that are judged, as the heads see them: the same for every row."""
+
+    pair: Labels
+    labels: Rows
+    q_rank: Rows
+    source: Labels
+
+
+def varied(training: QualityHeadTraining, difference: Mapping[str, Any]) -> QualityHeadTraining:
+    """Return a training with the given values in place of its own, those of `head` one by one."""
+    values = training.model_dump()
+    head = values["head"] | difference.get("head", {})
+    return QualityHeadTraining.model_validate({**values, **difference, "head": head})
+
+
+def run_ablations(
+    pairs: PairedEmbeddings, training: QualityHeadTraining, config: AblationsConfig, folder: Path
+) -> Ablations:
+    """Train every variant on the same pairs and judge it on the clips of `evaluated_split`.
+
+    The head and the result of each row are kept in `folder` under the fingerprint of what they
+    depend on, and not computed again; an interrupted training goes on from its checkpoint. ν and γ
+    are searched on validation clips, so areas on that split favour the ν-SVM.
+
+    Raises ValueError where a split that is needed has no clips.
+    """
+    for split in ("train", "validation", config.evaluated_split):
+        if not len(pairs.rows(split)):
+            raise ValueError(
+                f"The ablations need clips that have a q̂ in the split '{split}', and there are "
+                "none: name it in synthesis.plan.splits, or set ablations.evaluated_split."
+            )
+    evaluated = _evaluated(pairs, config.evaluated_split)
+    found: dict[str, Arrays] = {}
+    for number, (name, digest, compute) in enumerate(_rows(pairs, training, config, folder), 1):
+        place = folder / f"{name}.{digest[:16]}.safetensors"
+        kept = _read(place)
+        of = f"ablations: {name}, {number} of {len(config.variants) + 1}"
+        logger.info("%s, %s.", of, "computed before" if kept else "to be computed")
+        found[name] = kept or _keep(place, compute())
+    return _judge(found, evaluated, config)
+
+
+def _rows(
+    pairs: PairedEmbeddings, training: QualityHeadTraining, config: AblationsConfig, folder: Path
+) -> Iterator[tuple[str, str, Callable[[], Arrays]]]:
+    """Yield name, fingerprint and computation of each row."""
+    shared = config.model_copy(update={"variants": {}, "bootstrap_rounds": 0})
+    yield STAGE_1, fingerprint(shared, [pairs.digest]), lambda: _stage_1(pairs, config)
+    for name, difference in config.variants.items():
+        variant = varied(training, difference)
+
+        def compute(name: str = name, variant: QualityHeadTraining = variant) -> Arrays:
+            return _variant(pairs, name, variant, config, folder)
+
+        work = [pairs.digest, variant.model_dump(mode="json")]
+        yield name, fingerprint(shared, work), compute
+
+
+def _stage_1(pairs: PairedEmbeddings, config: AblationsConfig) -> Arrays:
+    """Return what mean and standard deviation over time give without any further training."""
+    train, evaluated = (_mean_std(pairs, split) for split in ("train", config.evaluated_split))
+    probe = LinearProbe().fit(train, _defective(pairs, "train"))
+    return {"z": evaluated, LINEAR_PROBE: probe.score(evaluated)}
+
+
+def _variant(
+    pairs: PairedEmbeddings,
+    name: str,
+    training: QualityHeadTraining,
+    config: AblationsConfig,
+    folder: Path,
+) -> Arrays:
+    """Return what one head gives, with a linear probe and with the ν-SVM."""
+    head = _trained(pairs, name, training, folder / name)
+    train, validation = (head_outputs(head, pairs, pairs.rows(s)) for s in ("train", "validation"))
+    evaluated = validation
+    if config.evaluated_split != "validation":
+        evaluated = head_outputs(head, pairs, pairs.rows(config.evaluated_split))
+    best = search_classifier(
+        train.r, train.defective, validation.r, validation.defective, config.search
+    ).best_params
+    probe = LinearProbe().fit(train.r, train.defective)
+    svm = DefectClassifier(best["nu"], best["gamma"], balanced=config.search.balanced)
+    svm.fit(*_feasible(train, config))
+    fitted: tuple[BinaryClassifier, ...] = (probe, svm)
+    scores = {each.kind: each.score(evaluated.r) for each in fitted}
+    chosen = {name: np.array(best[name]) for name in ("nu", "gamma")}
+    return {"z": evaluated.z, **scores, **chosen}
+
+
+def _trained(
+    pairs: PairedEmbeddings, name: str, training: QualityHeadTraining, folder: Path
+) -> QualityHead:
+    """Return the trained head, from `folder` where it is kept there."""
+    place = folder / f"head.{fingerprint(training, [pairs.digest])[:16]}.safetensors"
+    if weights := _read(place):
+        head = QualityHead(training.head)
+        head.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+        return head.eval()
+    head, _, _ = train_on_pairs(pairs, training, folder, stage=f"ablations/{name}")
+    _keep(place, {name: tensor.numpy() for name, tensor in head.state_dict().items()})
+    return head
+
+
+def _feasible(train: HeadOutputs, config: AblationsConfig) -> tuple[Rows, Labels]:
+    """Return at most `fit_max_rows` training rows, in the proportion of their labels."""
+    if config.fit_max_rows is None or len(train.r) <= config.fit_max_rows:
+        return train.r, train.defective
+    r, _, labels, _ = train_test_split(
+        *(train.r, train.defective),
+        train_size=config.fit_max_rows,
+        stratify=train.defective,
+        random_state=config.seed,
+    )
+    return r, labels
+
+
+def _mean_std(pairs: PairedEmbeddings, split: str) -> Rows:
+    """Return mean and standard deviation over time (2·N, 768), all references first."""
+    rows = pairs.rows(split)
+    parts = []
+    for side in (pairs.reference, pairs.degraded):
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = np.asarray(side[rows[start : start + BLOCK_ROWS]], dtype=np.float32)
+            parts.append(np.concatenate([block.mean(axis=1), block.std(axis=1)], axis=1))
+    return np.concatenate(parts)
+
+
+def _defective(pairs: PairedEmbeddings, split: str) -> Labels:
+    """Return 0 and 1 (2·N,) in the order of `_mean_std`."""
+    degraded = pairs.labels[pairs.rows(split)].max(axis=1).astype(np.int64)
+    return np.concatenate([np.zeros_like(degraded), degraded])
+
+
+def _evaluated(pairs: PairedEmbeddings, split: str) -> _Evaluated:
+    rows = pairs.rows(split)
+    both = pairs.truth(rows)
+    return _Evaluated(
+        pair=np.tile(rows, 2),
+        labels=both["labels"].numpy(),
+        q_rank=both["q_rank"].numpy(),
+        source=np.tile(pairs.sources[rows], 2),
+    )
+
+
+def _judge(
+    found: Mapping[str, Arrays], evaluated: _Evaluated, config: AblationsConfig
+) -> Ablations:
+    """Return the table of areas and correlations, and the scores that it is made of."""
+    bootstrap = SourceBootstrap(evaluated.source, config.bootstrap_rounds, config.seed)
+    defective = evaluated.labels.max(axis=1) > 0
+    scores = pd.DataFrame(
+        {
+            "pair": evaluated.pair,
+            "side": np.repeat(["reference", "degraded"], len(defective) // 2),
+            "source": evaluated.source,
+            **{name: evaluated.labels[:, i] > 0 for i, name in enumerate(DEFECT_NAMES)},
+        }
+    )
+    table = []
+    for row, arrays in found.items():
+        similarity = bootstrap.similarity_correlation(arrays["z"], evaluated.q_rank)
+        for classifier in (LINEAR_PROBE, NU_SVM):
+            if classifier not in arrays:
+                continue
+            score = arrays[classifier]
+            scores[f"{row}.{classifier}"] = score
+            line: dict[str, Any] = {"row": row, "classifier": classifier}
+            line |= _columns("auc_defective", bootstrap.auc(score, defective))
+            for name in DEFECT_NAMES:
+                has = scores[name].to_numpy()
+                # against clean clips alone: another defect is no false alarm of a decision on any
+                judged = np.where(has | ~defective, score, np.nan)
+                line |= _columns(f"auc_{name}", bootstrap.auc(judged, has))
+            line |= _columns("similarity_correlation", similarity)
+            tuned = arrays if classifier == NU_SVM else {}
+            line |= {name: float(tuned.get(name, np.nan)) for name in ("nu", "gamma")}
+            line |= {"split": config.evaluated_split, "clips": len(score)}
+            table.append({**line, "sources": bootstrap.count})
+    return Ablations(pd.DataFrame(table), scores)
+
+
+def _columns(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _read(place: Path) -> Arrays | None:
+    """Return a result that was kept, None where there is none that can be read."""
+    if not place.is_file():
+        return None
+    try:
+        arrays: Arrays = load(place.read_bytes())
+    except SafetensorError as error:
+        logger.warning("%s cannot be read (%s): it is computed again.", place, error)
+        return None
+    return arrays
+
+
+def _keep(place: Path, arrays: Arrays) -> Arrays:
+    """Write a row's result, in place of those of other configurations or data."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(place) as partial:
+        partial.write_bytes(save({name: np.asarray(array) for name, array in arrays.items()}))
+    row = place.name.split(".")[0]
+    for other in place.parent.glob(f"{row}.*.safetensors"):
+        if other != place:
+            other.unlink()
+    return arrays
