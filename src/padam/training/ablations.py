@@ -27,7 +27,7 @@ from padam.models.binary_classifier import BinaryClassifier
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.quality_head import QualityHead
 from padam.models.search import SvmSearchConfig, search_classifier
-from padam.training.fitting import fingerprint
+from padam.training.fitting import fingerprint, forget
 from padam.training.head_validation import HeadOutputs, head_outputs
 from padam.training.pairs import BLOCK_ROWS, PairedEmbeddings
 from padam.training.quality_head import QualityHeadTraining, train_on_pairs
@@ -183,6 +183,7 @@ def _trained(
         return head.eval()
     head, _, _ = train_on_pairs(pairs, training, folder, stage=f"ablations/{name}")
     _keep(place, {name: tensor.numpy() for name, tensor in head.state_dict().items()})
+    forget(folder)
     return head
 
 

@@ -28,6 +28,7 @@ from padam.training.logger import MlflowRun, mlflow_logger
 logger = logging.getLogger(__name__)
 
 LAST_CHECKPOINT = "last.ckpt"
+BEST_CHECKPOINT = "best.ckpt"
 _FINGERPRINT = "fingerprint"
 
 
@@ -106,7 +107,7 @@ def _mix(seed: int, step: int) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def fingerprint(config: FitConfig, data: object, ignored: Collection[str] = ()) -> str:
+def fingerprint(config: BaseModel, data: object, ignored: Collection[str] = ()) -> str:
     """Return a digest of a configuration and of a JSON-able description of the data.
 
     Settings that a training can go on with differently are left out: who reads its batches, and
@@ -194,8 +195,9 @@ def fit(
 
 
 def forget(checkpoint_dir: Path) -> None:
-    """Remove the checkpoint of a training whose result is saved."""
-    (checkpoint_dir / LAST_CHECKPOINT).unlink(missing_ok=True)
+    """Remove the checkpoints of a training whose result is saved."""
+    for name in (LAST_CHECKPOINT, BEST_CHECKPOINT):
+        (checkpoint_dir / name).unlink(missing_ok=True)
 
 
 def _processes(share: Share) -> dict[str, Any]:

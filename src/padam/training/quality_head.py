@@ -28,6 +28,7 @@ from padam.models.losses import (
 from padam.models.quality_head import QualityHead, QualityHeadConfig
 from padam.training.callbacks import EarlyStop, check_finite
 from padam.training.fitting import (
+    BEST_CHECKPOINT,
     Batch,
     FitConfig,
     fingerprint,
@@ -42,7 +43,6 @@ from padam.training.pairs import EmbeddingRows, Floats, PairBatches, PairedEmbed
 logger = logging.getLogger(__name__)
 
 STAGE = "quality_head"
-BEST_CHECKPOINT = "best.ckpt"
 MONITORED = "validation_loss"
 
 
@@ -279,7 +279,6 @@ def train_on_pairs(
         until_then = history[history["step"] <= checkpoint["global_step"]]
         measured = last_values(until_then, "validation_")
         measured["best_step"] = checkpoint["global_step"]
-        Path(best.best_model_path).unlink()
     aucs = [f"validation_auc_{name}" for name in DEFECT_NAMES] if len(held_out) else []
     summary = {
         "loss_first": loss_first,
