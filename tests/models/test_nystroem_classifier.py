@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.svm import LinearSVC, NuSVC
 
+from padam.models.decision_function import DecisionFunction, load_fitted, save_fitted
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.estimator_folder import ClassifierFileError
 from padam.models.nystroem_classifier import NystroemClassifier, load_classifier, nu_of
@@ -18,12 +19,12 @@ def overlapping(seed: int, rows: int = 300) -> Rows:
     return rng.normal(size=(rows, 5)) + 1.2 * y[:, None], y
 
 
-@pytest.mark.parametrize("nu", [0.3, 0.5])
-def test_with_every_row_a_component_it_is_the_nu_svm(nu: float) -> None:
+@pytest.mark.parametrize(("nu", "gamma"), [(0.3, 0.1), (0.5, 0.1), (0.5, 1e-4), (0.5, 1.0)])
+def test_with_every_row_a_component_it_is_the_nu_svm(nu: float, gamma: float) -> None:
     rows, y = overlapping(seed=0)
     unseen, _ = overlapping(seed=1)
-    exact = DefectClassifier(nu, 0.1).fit(rows, y)
-    approximate = NystroemClassifier(nu, 0.1, n_components=300).fit(rows, y)
+    exact = DefectClassifier(nu, gamma).fit(rows, y)
+    approximate = NystroemClassifier(nu, gamma, n_components=300).fit(rows, y)
     expected, found = (each.decision_function(unseen) for each in (exact, approximate))
     assert np.corrcoef(found, expected)[0, 1] > 0.995
     np.testing.assert_array_equal(
@@ -89,6 +90,19 @@ def test_either_kind_is_loaded_as_itself(separable: Rows, held_out: Rows, tmp_pa
     (tmp_path / "probe" / "classifier.json").write_text("[]")
     with pytest.raises(ClassifierFileError, match="says no kind"):
         load_classifier(tmp_path / "probe")
+
+
+def test_packaged_as_numbers_it_scores_alike_and_keeps_its_name(
+    separable: Rows, held_out: Rows, tmp_path: Path
+) -> None:
+    classifier = NystroemClassifier(0.2, 0.3, n_components=40).fit(*separable)
+    save_fitted(classifier, tmp_path)
+    packaged = load_fitted(tmp_path)
+    assert isinstance(packaged, DecisionFunction)
+    assert packaged.kind == "nystroem"
+    np.testing.assert_allclose(
+        packaged.score(held_out[0]), classifier.score(held_out[0]), atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("bad", [{"n_components": 0}, {"nu": 0.0}, {"gamma": np.inf}])

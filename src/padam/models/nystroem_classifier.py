@@ -76,11 +76,19 @@ class NystroemClassifier(BinaryClassifier):
             ),
         )
         mapped = kernel_map.fit_transform(rows)
+        # A wide kernel (small γ) maps all rows close together, far from the origin: no range of C
+        # would do for every γ. ν does not depend on place and size.
+        centre = mapped.mean(axis=0)
+        size = float(np.sqrt(np.square(mapped - centre).sum(axis=1).mean()))
+        mapped = (mapped - centre) / size
         some = stratified_rows(labels, CALIBRATION_ROWS, self.seed)
         c = self._c_of_nu(mapped[some], labels[some], weights[some])
         # The loss is a sum over rows: its weight falls as they grow more.
         svm = self._svm(c * len(some) / len(rows))
-        return make_pipeline(*kernel_map, svm.fit(mapped, labels, sample_weight=weights))
+        svm.fit(mapped, labels, sample_weight=weights)
+        svm.coef_ /= size
+        svm.intercept_ -= svm.coef_ @ centre
+        return make_pipeline(*kernel_map, svm)
 
     def _c_of_nu(self, mapped: Floats, labels: npt.NDArray[np.int64], weights: Floats) -> float:
         """Halve the range of log C until the SVM has the wanted ν, which falls as C grows."""
