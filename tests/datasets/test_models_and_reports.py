@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from kedro.config import OmegaConfigLoader
 from kedro.io import DatasetError, Version
 
+from padam.datasets.classifiers import ClassifierDataset, RegressorDataset
 from padam.datasets.optuna_storage import OptunaStorageDataset
 from padam.datasets.reports import ReportsDataset
 from padam.datasets.torch_model import TorchModelDataset
 from padam.datasets.work_folder import WorkFolderDataset
 from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
+from padam.models.defect_classifier import DefectClassifier
+from padam.models.nystroem_classifier import NystroemClassifier
+from padam.models.quality_regressor import QualityRegressor
 
 VERSION = Version(None, "2026-01-01T00.00.00.000Z")
 
@@ -47,6 +52,26 @@ def test_a_save_that_fails_leaves_no_version(tmp_path: Path) -> None:
     with pytest.raises(DatasetError):
         encoder_dataset(tmp_path).save(torch.nn.Linear(2, 2))
     assert not encoder_dataset(tmp_path).exists()
+
+
+@pytest.mark.parametrize("kind", [DefectClassifier, NystroemClassifier])
+def test_a_classifier_comes_back_as_what_it_is(tmp_path: Path, kind: type) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    y = (rows[:, 0] > 0).astype(int)
+    dataset = ClassifierDataset(filepath=str(tmp_path / "classifier"), version=VERSION)
+    saved = kind(0.3, 0.1).fit(rows, y)
+    dataset.save(saved)
+    loaded = dataset.load()
+    assert type(loaded) is kind
+    np.testing.assert_array_equal(loaded.score(rows), saved.score(rows))
+
+
+def test_a_regressor_comes_back(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    dataset = RegressorDataset(filepath=str(tmp_path / "regressor"), version=VERSION)
+    saved = QualityRegressor().fit(rows, rows[:, 0])
+    dataset.save(saved)
+    np.testing.assert_array_equal(dataset.load().predict(rows), saved.predict(rows))
 
 
 def document(title: str) -> dict:

@@ -14,7 +14,14 @@ from padam.hooks.run_summary import (
 )
 
 VERSION = "2026-01-01T00.00.00.000Z"
-STAGE_3 = {"nu": 0.25, "gamma": 0.002, "f1": 0.8, "trials": 40}
+STAGE_3 = {
+    "method": "ν-SVM with an RBF kernel",
+    "nu": 0.25,
+    "gamma": 0.002,
+    "f1": 0.8,
+    "trials": 40,
+    "edges": ["gamma_max"],
+}
 
 
 def printed(capsys: pytest.CaptureFixture[str], saved: list[str]) -> str:
@@ -31,6 +38,8 @@ def printed(capsys: pytest.CaptureFixture[str], saved: list[str]) -> str:
 def test_it_tells_what_this_run_made(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, ["defect_classifier_summary"])
     assert "0.2500, 0.002" in text
+    assert "ν-SVM with an RBF kernel" in text
+    assert "widen gamma_max" in text
     assert VERSION in text
 
 

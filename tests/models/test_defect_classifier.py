@@ -9,10 +9,11 @@ import skops.io
 
 from padam.models.binary_classifier import ClassifierFileError, training_weights
 from padam.models.defect_classifier import DefectClassifier, LinearProbe, feasible_nu
+from padam.models.nystroem_classifier import NystroemClassifier
 from tests.models.conftest import Rows
 
-Classifier = type[DefectClassifier] | type[LinearProbe]
-both = pytest.mark.parametrize("kind", [DefectClassifier, LinearProbe])
+Classifier = type[DefectClassifier] | type[LinearProbe] | type[NystroemClassifier]
+each = pytest.mark.parametrize("kind", [DefectClassifier, LinearProbe, NystroemClassifier])
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_svm_separates_what_no_plane_can(
     assert (LinearProbe().fit(*separable).predict(rows) == y).mean() < 0.75
 
 
-@both
+@each
 def test_defective_side_is_positive(kind: Classifier) -> None:
     rng = np.random.default_rng(0)
     y = np.arange(80) % 2
@@ -38,7 +39,7 @@ def test_defective_side_is_positive(kind: Classifier) -> None:
     assert (classifier.decision_function(rows)[y == 0] < 0).all()
 
 
-@both
+@each
 def test_sigma_is_the_rms_of_training_decisions(kind: Classifier, separable: Rows) -> None:
     classifier = kind().fit(*separable)
     decisions = classifier.decision_function(separable[0])
@@ -77,7 +78,7 @@ def test_scale_of_a_dimension_does_not_matter(svm: DefectClassifier, separable: 
     np.testing.assert_allclose(other.score(stretched), svm.score(rows), atol=1e-6)
 
 
-@both
+@each
 def test_saved_classifier_decides_alike(
     kind: Classifier, separable: Rows, held_out: Rows, tmp_path: Path
 ) -> None:
@@ -90,6 +91,8 @@ def test_saved_classifier_decides_alike(
     assert loaded.parameters == classifier.parameters
     assert (loaded.sigma, loaded.threshold) == (classifier.sigma, 0.6)
     assert loaded.training_rows == 120
+    assert loaded.fitted_by is not None
+    assert loaded.fitted_by.startswith("scikit-learn")
     assert {file.name for file in (tmp_path / "model").iterdir()} == {
         "classifier.json",
         "estimator.skops",
@@ -112,6 +115,18 @@ def test_missing_altered_and_foreign_files_are_refused(
         LinearProbe.load(tmp_path)
     (tmp_path / "estimator.skops").write_bytes(b"another estimator")
     with pytest.raises(ClassifierFileError, match="checksum"):
+        DefectClassifier.load(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["estimator.skops", "classifier.json"])
+def test_truncated_files_are_refused(svm: DefectClassifier, tmp_path: Path, file: str) -> None:
+    svm.save(tmp_path)
+    content = (tmp_path / file).read_bytes()
+    (tmp_path / file).write_bytes(content[: len(content) // 2])
+    with pytest.raises(ClassifierFileError, match=r"checksum|no readable classifier"):
+        DefectClassifier.load(tmp_path)
+    (tmp_path / file).unlink()
+    with pytest.raises(ClassifierFileError, match="no readable classifier"):
         DefectClassifier.load(tmp_path)
 
 
@@ -167,7 +182,7 @@ def test_balanced_weights_give_both_classes_the_same_total() -> None:
     assert weights[1] / weights[0] == pytest.approx(2.0)
 
 
-@both
+@each
 def test_bad_training_data_is_refused(kind: Classifier, separable: Rows) -> None:
     rows, y = separable
     broken = rows.copy()
@@ -186,13 +201,13 @@ def test_bad_training_data_is_refused(kind: Classifier, separable: Rows) -> None
         kind().fit(rows, y, np.full(120, -1.0))
 
 
-@both
+@each
 def test_collapsed_representations_are_refused(kind: Classifier, separable: Rows) -> None:
     with pytest.raises(ValueError, match="collapsed"):
         kind().fit(np.ones((120, 6)), separable[1])
 
 
-@both
+@each
 def test_wrong_width_and_nan_are_refused_at_prediction(kind: Classifier, separable: Rows) -> None:
     classifier = kind().fit(*separable)
     with pytest.raises(ValueError, match="another quality head"):
@@ -201,7 +216,7 @@ def test_wrong_width_and_nan_are_refused_at_prediction(kind: Classifier, separab
         classifier.score(np.full((1, 6), np.inf))
 
 
-@both
+@each
 def test_use_before_fit_is_refused(kind: Classifier, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="not fitted"):
         kind().score(np.zeros((1, 6)))
@@ -209,7 +224,9 @@ def test_use_before_fit_is_refused(kind: Classifier, tmp_path: Path) -> None:
         kind().save(tmp_path)
 
 
-@pytest.mark.parametrize("bad", [{"nu": 0.0}, {"nu": 1.5}, {"gamma": -1.0}, {"threshold": 1.0}])
+@pytest.mark.parametrize(
+    "bad", [{"nu": 0.0}, {"nu": 1.5}, {"gamma": -1.0}, {"threshold": 1.0}, {"engine": "cuda"}]
+)
 def test_bad_parameters_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         DefectClassifier(**bad)

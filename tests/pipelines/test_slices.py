@@ -9,6 +9,7 @@ import optuna
 import pandas as pd
 import pytest
 import soundfile
+from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
@@ -21,9 +22,18 @@ from padam.defects.registry import DEFECT_NAMES
 from padam.defects.shards import ClipPair, write_shard
 from padam.defects.workflow import ClipParams, WorkflowConfig
 from padam.models.quality_head import QualityHead, QualityHeadConfig
+from padam.models.quality_regressor import QualityRegressorConfig
+from padam.models.refit import RefitConfig
 from padam.models.search import SvmSearchConfig
-from padam.pipelines import defect_classifier, metric_fusion, quality_head, synthesis
-from padam.pipelines.defect_classifier.nodes import fit_probes
+from padam.pipeline_registry import CHAIN, register_pipelines
+from padam.pipelines import (
+    defect_classifier,
+    metric_fusion,
+    quality_head,
+    quality_regressor,
+    synthesis,
+)
+from padam.pipelines.defect_classifier.nodes import fit_probes, rows_of
 from padam.pipelines.metric_fusion.nodes import fuse_quality, score_shard
 from padam.pipelines.quality_head.nodes import (
     SIDES,
@@ -32,6 +42,7 @@ from padam.pipelines.quality_head.nodes import (
     scored_clips,
     train_head,
 )
+from padam.pipelines.quality_regressor.nodes import fit_regressor
 from padam.pipelines.synthesis.nodes import (
     LabelRules,
     collect_manifest,
@@ -133,6 +144,7 @@ def representations(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[str, A
             {
                 "clip_id": clip,
                 "side": "degraded",
+                "source": f"s{number // 4}",
                 "channel": 0,
                 "split": "train" if number < 40 else "validation",
                 "defective": defective,
@@ -142,7 +154,12 @@ def representations(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[str, A
     return pd.DataFrame(rows), embeddings
 
 
-def test_the_classifier_separates_what_is_separable() -> None:
+@pytest.mark.parametrize(
+    ("folds", "limit", "kind"), [(1, None, "nu_svm"), (3, None, "nu_svm"), (1, 20, "nystroem")]
+)
+def test_the_classifier_separates_what_is_separable(
+    folds: int, limit: int | None, kind: str
+) -> None:
     table, embeddings = representations(np.random.default_rng(3))
     found = catalog_run(
         defect_classifier.create_pipeline(),
@@ -150,12 +167,17 @@ def test_the_classifier_separates_what_is_separable() -> None:
             "clip_representations": table,
             "embeddings": embeddings,
             "svm_search_storage": optuna.storages.InMemoryStorage(),
-            "params:defect_classifier.search": SvmSearchConfig(trials=5, seed=1),
+            "params:defect_classifier.search": SvmSearchConfig(trials=5, seed=1, folds=folds),
+            "params:defect_classifier.refit": RefitConfig(refit_max_rows=limit, n_components=30),
         },
     )
     summary = found["defect_classifier_summary"]
-    assert summary["trials"] == 5
+    assert (summary["trials"], summary["folds"]) == (5, folds)
     assert summary["f1"] > 0.95
+    assert (summary["kind"], summary["training_rows"]) == (kind, 40)
+    assert ("not the exact ν-SVM" in summary["method"]) == (kind == "nystroem")
+    assert summary["best_on_edge"] == bool(summary["edges"])
+    json.dumps(summary, allow_nan=False)
     probe = found["ablation_probes"]["feature_extractor"]
     assert probe.predict(np.full((1, 16), 3.0)).tolist() == [1]
 
@@ -174,6 +196,44 @@ def test_a_split_without_clips_names_the_parameter() -> None:
                 "params:defect_classifier.search": SvmSearchConfig(trials=2),
             },
         )
+
+
+def test_representations_of_different_sizes_are_told() -> None:
+    table, _ = representations(np.random.default_rng(3))
+    table.at[7, "representation"] = np.zeros(12)
+    with pytest.raises(ValueError, match=r"different sizes: 39 of 16, 1 of 12"):
+        rows_of(table, "train")
+
+
+def test_the_regressor_predicts_the_fused_quality() -> None:
+    table, _ = representations(np.random.default_rng(3))
+    reference = table.assign(side="reference")
+    q_hat = [-float(vector.sum()) for vector in table["representation"]]
+    fused = pd.DataFrame({"clip_id": table["clip_id"], "q_hat": q_hat})
+    fused.loc[5, "q_hat"] = np.nan
+    found = catalog_run(
+        quality_regressor.create_pipeline(),
+        {
+            "clip_representations": pd.concat([reference, table], ignore_index=True),
+            "fused_quality": fused,
+            "params:quality_regressor.fit": QualityRegressorConfig(c=10.0),
+        },
+    )
+    summary = found["quality_regressor_summary"]
+    assert (summary["training_rows"], summary["validation_rows"]) == (39, 20)
+    assert summary["clips_without_q_hat"] == 1
+    assert summary["spearman"] > 0.8
+    assert 0 < summary["rmse"] < np.std(q_hat) / 2
+    with pytest.raises(ValueError, match="'clip_representations' and 'fused_quality' do not hold"):
+        fit_regressor(table, fused.iloc[1:], QualityRegressorConfig())
+    with pytest.raises(ValueError, match=r"no clip with a q̂.*synthesis\.split"):
+        fit_regressor(table, fused.assign(q_hat=np.nan), QualityRegressorConfig())
+
+
+def test_the_regressor_is_no_part_of_the_default_run(project: Path) -> None:
+    bootstrap_project(project)
+    assert "quality_regressor" not in CHAIN
+    assert register_pipelines()["quality_regressor"].nodes
 
 
 def metadata(*defects: dict[str, Any]) -> dict[str, Any]:

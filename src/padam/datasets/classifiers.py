@@ -1,22 +1,38 @@
-"""Stage 3 on disk: the ν-SVM and the linear probes, without pickle."""
+"""Stage 3 on disk: classifier, linear probes and regressor, without pickle."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from padam.datasets.versioned_folder import VersionedFolderDataset
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.nystroem_classifier import NystroemClassifier, load_classifier
+from padam.models.quality_regressor import QualityRegressor
+
+Stage3Classifier = DefectClassifier | NystroemClassifier
 
 
-class ClassifierDataset(VersionedFolderDataset[DefectClassifier, DefectClassifier]):
-    """A fitted ν-SVM with its scale and threshold."""
+class ClassifierDataset(VersionedFolderDataset[Stage3Classifier, Stage3Classifier]):
+    """A fitted ν-SVM, or its Nyström approximation, with its scale and threshold."""
 
-    def write_folder(self, folder: Path, data: DefectClassifier) -> None:
+    def write_folder(self, folder: Path, data: Stage3Classifier) -> None:
         """Write the classifier."""
         data.save(folder)
 
-    def read_folder(self, folder: Path) -> DefectClassifier:
-        """Return the classifier."""
-        return DefectClassifier.load(folder)
+    def read_folder(self, folder: Path) -> Stage3Classifier:
+        """Return the classifier, of the kind that was saved."""
+        return load_classifier(folder)
+
+
+class RegressorDataset(VersionedFolderDataset[QualityRegressor, QualityRegressor]):
+    """A fitted ν-SVR of q̂."""
+
+    def write_folder(self, folder: Path, data: QualityRegressor) -> None:
+        """Write the regressor."""
+        data.save(folder)
+
+    def read_folder(self, folder: Path) -> QualityRegressor:
+        """Return the regressor."""
+        return QualityRegressor.load(folder)
 
 
 class ProbesDataset(VersionedFolderDataset[Mapping[str, LinearProbe], dict[str, LinearProbe]]):

@@ -130,8 +130,11 @@ def stage_2_rows(summary: Summary) -> Rows:
 
 def stage_3_rows(summary: Summary) -> Rows:
     """Best parameters of the search."""
+    edges = summary["edges"]
     return [
+        ("classifier", summary["method"]),
         ("best ν, γ", f"{summary['nu']:.4f}, {summary['gamma']:.3g}"),
+        *([("on the edge of the search", f"widen {', '.join(edges)}")] if edges else []),
         ("F1 on validation clips", f"{summary['f1']:.2f} after {summary['trials']} trials"),
     ]
 
@@ -149,6 +152,16 @@ def ablation_rows(summary: Summary) -> Rows:
     ]
     on = f"{summary['clips']} clips of {summary['sources']} {summary['split']} sources"
     return [*rows, ("on", on), ("correlation", "of cosine similarity and −|Δq̂|")]
+
+
+def quality_regressor_rows(summary: Summary) -> Rows:
+    """How well q̂ is predicted."""
+    spearman = summary["spearman"]
+    return [
+        ("Spearman's ρ", "–" if spearman is None else f"{spearman:.2f}"),
+        ("RMSE", f"{summary['rmse']:.2f}, in units of q̂"),
+        ("on", f"{summary['validation_rows']} validation clips"),
+    ]
 
 
 def evaluation_rows(summary: Summary) -> Rows:
@@ -275,6 +288,7 @@ PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "stage 2": ("quality_head_summary", stage_2_rows),
     "ablations": ("ablation_summary", ablation_rows),
     "stage 3": ("defect_classifier_summary", stage_3_rows),
+    "q̂ predicted": ("quality_regressor_summary", quality_regressor_rows),
     "evaluation": ("evaluation_summary", evaluation_rows),
     "detection": ("detection_summary", detection_rows),
 }

@@ -1,7 +1,5 @@
 """What every clean-or-defective classifier does: fit, score, threshold, save and load."""
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -9,20 +7,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import sklearn
-from sklearn.base import ClassifierMixin
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 
-from padam.audio.storage import written_whole
+from padam.models.estimator_folder import ClassifierFileError, read_estimator, write_estimator
+
+__all__ = [
+    "BinaryClassifier",
+    "ClassifierFileError",
+    "Floats",
+    "check_labels",
+    "check_representations",
+    "training_weights",
+]
 
 Floats = npt.NDArray[np.float64]
-
-_ESTIMATOR_FILE = "estimator.skops"
-_DESCRIPTION_FILE = "classifier.json"
-
-
-class ClassifierFileError(Exception):
-    """A saved classifier is missing, altered, or of another kind."""
 
 
 class BinaryClassifier(ABC):
@@ -33,6 +31,8 @@ class BinaryClassifier(ABC):
     """
 
     kind: ClassVar[str]
+    method: ClassVar[str]
+    """What it is, in words: stored beside the model and shown to its users."""
 
     def __init__(self, *, balanced: bool, threshold: float) -> None:
         if not 0.0 < threshold < 1.0:
@@ -41,6 +41,8 @@ class BinaryClassifier(ABC):
         self.threshold = threshold
         self.sigma: float | None = None
         self.training_rows = 0
+        self.fitted_by: str | None = None
+        """The library that fitted it, with its version."""
         self._pipeline: Pipeline | None = None
 
     @property
@@ -49,8 +51,17 @@ class BinaryClassifier(ABC):
         """What the constructor was given, without ``threshold``."""
 
     @abstractmethod
-    def _estimator(self, labels: npt.NDArray[np.int64], weights: Floats) -> ClassifierMixin:
-        """Return the estimator to fit; ValueError where the labels do not allow it."""
+    def _fit_pipeline(
+        self, rows: Floats, labels: npt.NDArray[np.int64], weights: Floats
+    ) -> Pipeline:
+        """Return a fitted pipeline of scikit-learn; ValueError where the labels forbid it.
+
+        Sets ``fitted_by`` where another library did the fit.
+        """
+
+    def _decisions(self, pipeline: Pipeline, rows: Floats) -> Floats:
+        decisions: Floats = pipeline.decision_function(rows)
+        return decisions
 
     def fit(
         self,
@@ -71,9 +82,9 @@ class BinaryClassifier(ABC):
                 f"All {len(rows)} representations are equal: the quality head has collapsed."
             )
         weights = training_weights(labels, sample_weight, balanced=self.balanced)
-        pipeline = make_pipeline(StandardScaler(), self._estimator(labels, weights))
-        pipeline.fit(rows, labels, **{f"{pipeline.steps[-1][0]}__sample_weight": weights})
-        decisions = pipeline.decision_function(rows)
+        self.fitted_by = f"scikit-learn {sklearn.__version__}"
+        pipeline = self._fit_pipeline(rows, labels, weights)
+        decisions = self._decisions(pipeline, rows)
         sigma = float(np.sqrt(np.mean(np.square(decisions))))
         if not (np.isfinite(sigma) and sigma > 0.0):
             raise ValueError(f"The RMS of the decision function is {sigma}: nothing was learned.")
@@ -84,8 +95,7 @@ class BinaryClassifier(ABC):
         """Return d (n,), positive on the defective side, for representations r (n, width)."""
         pipeline, _ = self._fitted()
         rows = check_representations(r, width=int(pipeline.n_features_in_))
-        decisions: Floats = pipeline.decision_function(rows)
-        return decisions
+        return self._decisions(pipeline, rows)
 
     def score(self, r: npt.ArrayLike) -> Floats:
         """Return s (n,) in (0, 1), 1 = surely defective, for representations r (n, width)."""
@@ -104,25 +114,17 @@ class BinaryClassifier(ABC):
 
     def save(self, path: str | Path) -> None:
         """Write the folder ``path``: the estimator as skops (no pickle), the rest as JSON."""
-        # Imports every scikit-learn estimator and torch: too much for a search's children.
-        import skops.io
-
         pipeline, sigma = self._fitted()
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        estimator = skops.io.dumps(pipeline)
         description = {
             "kind": self.kind,
+            "method": self.method,
             "parameters": self.parameters,
             "sigma": sigma,
             "threshold": self.threshold,
-            "width": int(pipeline.n_features_in_),
             "training_rows": self.training_rows,
-            "sklearn": sklearn.__version__,
-            "estimator_sha256": hashlib.sha256(estimator).hexdigest(),
+            "fitted_by": self.fitted_by,
         }
-        _write(folder / _ESTIMATOR_FILE, estimator)
-        _write(folder / _DESCRIPTION_FILE, (json.dumps(description, indent=2) + "\n").encode())
+        write_estimator(path, pipeline, description)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -130,31 +132,15 @@ class BinaryClassifier(ABC):
 
         Raises ClassifierFileError where it is missing, altered, or of another kind.
         """
-        import skops.io
-
-        folder = Path(path)
+        description, pipeline = read_estimator(path, cls.kind)
         try:
-            description = json.loads((folder / _DESCRIPTION_FILE).read_text())
-            estimator = (folder / _ESTIMATOR_FILE).read_bytes()
-        except (OSError, ValueError) as error:
-            raise ClassifierFileError(f"{folder}: no readable classifier here ({error})") from error
-        try:
-            if description["kind"] != cls.kind:
-                raise ClassifierFileError(
-                    f"{folder}: holds a {description['kind']!r}, expected {cls.kind!r}"
-                )
-            if hashlib.sha256(estimator).hexdigest() != description["estimator_sha256"]:
-                raise ClassifierFileError(
-                    f"{folder / _ESTIMATOR_FILE}: differs from the checksum stored beside it; "
-                    "restore the file or train the classifier again"
-                )
             classifier = cls(**description["parameters"], threshold=description["threshold"])
             classifier.sigma = float(description["sigma"])
             classifier.training_rows = int(description["training_rows"])
-            # No type beyond skops' own list of safe ones is trusted.
-            classifier._pipeline = skops.io.loads(estimator, trusted=[])
         except (KeyError, TypeError, ValueError) as error:
-            raise ClassifierFileError(f"{folder}: unusable classifier ({error})") from error
+            raise ClassifierFileError(f"{path}: unusable classifier ({error})") from error
+        classifier.fitted_by = description.get("fitted_by")
+        classifier._pipeline = pipeline
         return classifier
 
     def _fitted(self) -> tuple[Pipeline, float]:
@@ -210,8 +196,3 @@ def check_labels(y: npt.ArrayLike, rows: int) -> npt.NDArray[np.int64]:
         present = "no clips" if rows == 0 else ("clean", "defective")[labels[0]] + " clips only"
         raise ValueError(f"The classifier needs clean and defective clips; it got {present}.")
     return labels
-
-
-def _write(path: Path, content: bytes) -> None:
-    with written_whole(path) as partial:
-        partial.write_bytes(content)

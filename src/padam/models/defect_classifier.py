@@ -1,26 +1,36 @@
 """Stage 3: the ν-SVM that calls a clip clean or defective, and the linear probe beside it."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
-from sklearn.svm import NuSVC
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from padam.models.binary_classifier import BinaryClassifier, ClassifierFileError, Floats
+from padam.models.nu_svc import Engine, fit_nu_svc, nu_svc_decisions
 
-__all__ = ["ClassifierFileError", "DefectClassifier", "LinearProbe", "feasible_nu"]
+__all__ = [
+    "ClassifierFileError",
+    "DefectClassifier",
+    "LinearProbe",
+    "check_feasible",
+    "check_nu_and_gamma",
+    "feasible_nu",
+]
 
 
 class DefectClassifier(BinaryClassifier):
     """ν-SVM with an RBF kernel on standardised representations (PADAM §4.3).
 
     ``nu`` in (0, 1] bounds the share of margin errors from above and of support vectors from
-    below; ``gamma`` > 0 is the kernel's coefficient, 1/width being the usual start.
+    below; ``gamma`` > 0 is the kernel's coefficient, 1/width being the usual start. ``engine``
+    is the library that fits (`fit_nu_svc`); the fitted classifier needs scikit-learn only.
     """
 
     kind = "nu_svm"
+    method = "ν-SVM with an RBF kernel"
 
     def __init__(
         self,
@@ -29,33 +39,43 @@ class DefectClassifier(BinaryClassifier):
         *,
         balanced: bool = True,
         threshold: float = 0.5,
+        engine: Engine = "auto",
     ) -> None:
         super().__init__(balanced=balanced, threshold=threshold)
-        if not 0.0 < nu <= 1.0:
-            raise ValueError(f"nu is {nu}; it must lie in (0, 1].")
-        if not (gamma > 0.0 and np.isfinite(gamma)):
-            raise ValueError(f"gamma is {gamma}; it must be positive and finite.")
-        self.nu, self.gamma = nu, gamma
+        check_nu_and_gamma(nu, gamma)
+        if engine not in get_args(Engine):
+            raise ValueError(f"engine is {engine!r}; it must be one of {get_args(Engine)}.")
+        self.nu, self.gamma, self.engine = nu, gamma, engine
 
     @property
     def parameters(self) -> dict[str, Any]:
         """``nu``, ``gamma`` and ``balanced``."""
         return {"nu": self.nu, "gamma": self.gamma, "balanced": self.balanced}
 
-    def _estimator(self, labels: npt.NDArray[np.int64], weights: Floats) -> ClassifierMixin:
-        bound = feasible_nu(labels, weights)
-        if self.nu > bound:
-            raise ValueError(
-                f"nu is {self.nu:.4g}, but these labels allow at most {bound:.4g} "
-                "(2·min(n₊, n₋)/n): lower nu, balance the weights, or add clips of the rarer class."
-            )
-        return NuSVC(nu=self.nu, gamma=self.gamma, kernel="rbf", cache_size=500)
+    def _fit_pipeline(
+        self, rows: Floats, labels: npt.NDArray[np.int64], weights: Floats
+    ) -> Pipeline:
+        check_feasible(self.nu, labels, weights)
+        scaler = StandardScaler().fit(rows)
+        svc, self.fitted_by = fit_nu_svc(
+            scaler.transform(rows),
+            labels,
+            weights,
+            nu=self.nu,
+            gamma=self.gamma,
+            engine=self.engine,
+        )
+        return make_pipeline(scaler, svc)
+
+    def _decisions(self, pipeline: Pipeline, rows: Floats) -> Floats:
+        return nu_svc_decisions(pipeline[-1], pipeline[:-1].transform(rows))
 
 
 class LinearProbe(BinaryClassifier):
     """Logistic regression on standardised features: the ablation rows of PADAM's Table 3."""
 
     kind = "linear_probe"
+    method = "logistic regression"
 
     def __init__(
         self, regularisation: float = 1.0, *, balanced: bool = True, threshold: float = 0.5
@@ -70,8 +90,30 @@ class LinearProbe(BinaryClassifier):
         """``regularisation`` and ``balanced``."""
         return {"regularisation": self.regularisation, "balanced": self.balanced}
 
-    def _estimator(self, labels: npt.NDArray[np.int64], weights: Floats) -> ClassifierMixin:
-        return LogisticRegression(C=1.0 / self.regularisation, max_iter=1000)
+    def _fit_pipeline(
+        self, rows: Floats, labels: npt.NDArray[np.int64], weights: Floats
+    ) -> Pipeline:
+        regression = LogisticRegression(C=1.0 / self.regularisation, max_iter=1000)
+        pipeline = make_pipeline(StandardScaler(), regression)
+        return pipeline.fit(rows, labels, logisticregression__sample_weight=weights)
+
+
+def check_nu_and_gamma(nu: float, gamma: float) -> None:
+    """Raise ValueError unless ν lies in (0, 1] and γ is positive and finite."""
+    if not 0.0 < nu <= 1.0:
+        raise ValueError(f"nu is {nu}; it must lie in (0, 1].")
+    if not (gamma > 0.0 and np.isfinite(gamma)):
+        raise ValueError(f"gamma is {gamma}; it must be positive and finite.")
+
+
+def check_feasible(nu: float, labels: npt.ArrayLike, weights: npt.ArrayLike) -> None:
+    """Raise ValueError where ν is above `feasible_nu`."""
+    bound = feasible_nu(labels, weights)
+    if nu > bound:
+        raise ValueError(
+            f"nu is {nu:.4g}, but these labels allow at most {bound:.4g} "
+            "(2·min(n₊, n₋)/n): lower nu, balance the weights, or add clips of the rarer class."
+        )
 
 
 def feasible_nu(y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:

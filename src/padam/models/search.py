@@ -1,34 +1,41 @@
 """Random search of the ν-SVM's log ν and log γ, resumable and seeded (PADAM §4.3)."""
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, Self
+from contextlib import ExitStack
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import optuna
 import pandas as pd
-from joblib.externals.loky import ProcessPoolExecutor
-from joblib.externals.loky.process_executor import BrokenProcessPool
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sklearn.metrics import f1_score
 
-from padam.models.binary_classifier import (
-    Floats,
-    check_labels,
-    check_representations,
-    training_weights,
+from padam.models.binary_classifier import Floats, check_labels, check_representations
+from padam.models.nu_svc import Engine
+from padam.models.row_subset import stratified_rows
+from padam.models.search_data import (
+    Labels,
+    SearchData,
+    check_sources,
+    fit_f1,
+    grouped_folds,
+    held_out,
 )
-from padam.models.defect_classifier import DefectClassifier, feasible_nu
-
-Labels = npt.NDArray[np.int64]
+from padam.models.trial_worker import LostWorkerError, TrialWorker
 
 FINISHED: Final = (TrialState.COMPLETE, TrialState.PRUNED)
+LENGTH: Final = frozenset({"trials", "trial_timeout_s", "workers"})
+"""Settings that may change without making trials of another search."""
+EDGE_SHARE: Final = 0.05
+"""A best point nearer to an end of its logarithmic range lies on its edge."""
+INDEX: Final = "index"
 
 
 class SvmSearchConfig(BaseModel):
@@ -37,22 +44,41 @@ class SvmSearchConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     trials: int = Field(20, ge=1, le=100_000)
+    workers: int = Field(1, ge=1, le=256)
     nu_min: float = Field(0.05, gt=0, le=1)
     nu_max: float = Field(0.9, gt=0, le=1)
     gamma_min: float = Field(1e-5, gt=0)
     gamma_max: float = Field(1e-1, gt=0)
     balanced: bool = True
+    folds: int = Field(1, ge=1)  # 1 scores on the validation clips
     max_rows: int | None = Field(4000, ge=10)  # a fit costs the square of its rows or more
-    trial_timeout_s: float | None = Field(None, gt=0)  # None runs the fits in this process
+    trial_timeout_s: float | None = Field(None, gt=0)
+    engine: Engine = "auto"
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _ranges_are_ordered(self) -> Self:
         for name in ("nu", "gamma"):
-            low, high = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
+            low, high = self.range_of(name)
             if low >= high:
                 raise ValueError(f"{name}_min {low} must be below {name}_max {high}")
         return self
+
+    def range_of(self, name: str) -> tuple[float, float]:
+        """Return the lowest and the highest value of ``nu`` or ``gamma``."""
+        return getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
+
+    def edges_near(self, params: Mapping[str, float]) -> list[str]:
+        """Return the ends, as ``gamma_max``, within 5 % of whose logarithmic range a point lies."""
+        found = []
+        for name in ("nu", "gamma"):
+            low, high = self.range_of(name)
+            place = math.log(params[name] / low) / math.log(high / low)
+            if place <= EDGE_SHARE:
+                found.append(f"{name}_min")
+            elif place >= 1.0 - EDGE_SHARE:
+                found.append(f"{name}_max")
+        return found
 
 
 class SvmSearchResult(NamedTuple):
@@ -61,7 +87,7 @@ class SvmSearchResult(NamedTuple):
     trials: pd.DataFrame
     """number, state, nu, gamma, f1 (validation), seconds, reason (of a pruned trial)."""
     best_params: dict[str, float]
-    """``nu`` and ``gamma`` of the trial with the highest F1."""
+    """``nu`` and ``gamma`` of the trial with the highest F1, the first of equal ones."""
 
 
 def search_classifier(
@@ -71,112 +97,128 @@ def search_classifier(
     y_val: npt.ArrayLike,
     config: SvmSearchConfig | None = None,
     *,
+    groups: npt.ArrayLike | None = None,
     storage: optuna.storages.BaseStorage | str | None = None,
     study_name: str = "defect_classifier",
     on_trial: Callable[[FrozenTrial], None] | None = None,
 ) -> SvmSearchResult:
-    """Search ν and γ for the best F1 (1 = defective) on validation clips of other sources.
+    """Search ν and γ for the best F1 (1 = defective) on clips of other sources.
 
-    Trials already finished in ``storage`` under ``study_name`` count; only the missing ones run,
-    and trial k draws the same point whether or not the search was interrupted. One process at a
-    time may work on a study. A ν that the labels do not allow, a fit that libsvm refuses and a
-    fit over ``trial_timeout_s`` are pruned, with the reason in the table. ``on_trial`` is called
-    after each trial run here.
+    With one fold these are the validation clips; with more, F1 is the mean over folds of the
+    training clips, whose sources ``groups`` (n_train,) names, and validation is not looked at.
 
-    Raises ValueError for bad representations or labels, for a study made from other data or
-    settings, and where no trial succeeded.
+    Trial k has the same point whichever of the ``workers`` fits it, in whatever order, and
+    whether or not the search was interrupted. Trials already finished in ``storage`` under
+    ``study_name`` count; only the missing ones run. One search at a time may work on a study.
+    More than one worker, or a ``trial_timeout_s``, fits in child processes; a point whose child is
+    lost is fitted again once. A ν that the labels do not allow, a fit that libsvm refuses and one
+    over ``trial_timeout_s`` are pruned, with the reason in the table. ``on_trial`` is called after
+    each trial run here, by one worker at a time.
+
+    Raises ValueError for bad representations, labels or groups, for a study made from other data
+    or settings, and where no trial succeeded.
     """
     config = config or SvmSearchConfig()
     train, train_labels = _check(r_train, y_train)
     val, val_labels = _check(r_val, y_val, width=train.shape[1])
-    study = _open_study(
-        storage, study_name, _fingerprint(config, train, train_labels, val, val_labels)
-    )
-    train, train_labels = _subset(train, train_labels, config)
-    bound = feasible_nu(train_labels, training_weights(train_labels, balanced=config.balanced))
-    with _fitter(config.trial_timeout_s) as fit_f1:
-        while (index := len(_finished(study))) < config.trials:
-            point = _draw(study, config, index)
-            params = point.params
-            if params["nu"] > bound:
-                _prune(study, point, f"nu above the feasible {bound:.4g}")
-            else:
-                try:
-                    study.tell(
-                        point, fit_f1(params, config.balanced, train, train_labels, val, val_labels)
-                    )
-                except FutureTimeoutError:
-                    _prune(study, point, f"fit took more than {config.trial_timeout_s} s")
-                except (ValueError, BrokenProcessPool) as error:
-                    _prune(study, point, str(error))
-            if on_trial is not None:
-                on_trial(study.get_trials(deepcopy=False)[point.number])
+    kept = stratified_rows(train_labels, config.max_rows, config.seed)
+    if config.folds == 1:
+        data = held_out((train[kept], train_labels[kept]), (val, val_labels))
+    else:
+        sources = check_sources(groups, len(train))[kept]
+        data = grouped_folds(train[kept], train_labels[kept], sources, config.folds, config.seed)
+    study = _open_study(storage, study_name, _fingerprint(config, data))
+    _run_missing(study, config, data, on_trial)
     return _result(study)
 
 
-def fit_f1(
-    params: dict[str, float],
-    balanced: bool,
-    train: Floats,
-    train_labels: Labels,
-    val: Floats,
-    val_labels: Labels,
-) -> float:
-    """Fit one classifier and return its F1 on validation."""
-    classifier = DefectClassifier(**params, balanced=balanced).fit(train, train_labels)
-    return float(f1_score(val_labels, classifier.predict(val), zero_division=0.0))
+def _run_missing(
+    study: optuna.Study,
+    config: SvmSearchConfig,
+    data: SearchData,
+    on_trial: Callable[[FrozenTrial], None] | None,
+) -> None:
+    """Fit the points that the study lacks. Only this process writes to the study."""
+    bound = data.feasible_nu(balanced=config.balanced)
+    missing = _missing(study, config.trials)
+    lock, stopped = threading.Lock(), threading.Event()
 
+    def fit_points(fit: Callable[..., float]) -> None:
+        while not stopped.is_set():
+            with lock:
+                if (index := next(missing, None)) is None:
+                    return
+                point = _draw(study, config, index)
+            outcome: float | str
+            if point.params["nu"] > bound:
+                outcome = f"nu above the feasible {bound:.4g}"
+            else:
+                outcome = _attempt(fit, point.params, config, data)
+            with lock:
+                if stopped.is_set():
+                    return  # its child was ended: the point is left for a later run
+                _tell(study, point, outcome)
+                if on_trial is not None:
+                    on_trial(study.get_trials(deepcopy=False)[point.number])
 
-@contextmanager
-def _fitter(timeout_s: float | None) -> Iterator[Callable[..., float]]:
-    """Yield `fit_f1`, or its twin in a child process that is abandoned after ``timeout_s``."""
-    if timeout_s is None:
-        yield fit_f1
+    if config.workers == 1 and config.trial_timeout_s is None:
+        fit_points(lambda function, *arguments: function(*arguments))
         return
-    pools: list[ProcessPoolExecutor] = []
-
-    def in_child(*arguments: Any) -> float:
-        if not pools:
-            pools.append(ProcessPoolExecutor(max_workers=1))
-            # Starting the child and importing the libraries is no part of the fit's time.
-            pools[0].submit(_ready).result()
-        future = pools[0].submit(fit_f1, *arguments)
-        # The time starts where the child has it: loky cannot drop what it has not handed over.
-        while not (future.running() or future.done()):
-            time.sleep(0.001)
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(TrialWorker(config.trial_timeout_s)) for _ in range(config.workers)
+        ]
+        threads = stack.enter_context(ThreadPoolExecutor(config.workers))
         try:
-            return float(future.result(timeout=timeout_s))
-        except (FutureTimeoutError, BrokenProcessPool):
-            # libsvm cannot be interrupted: only the end of its process ends the fit.
-            pools.pop().shutdown(wait=True, kill_workers=True)
-            raise
+            futures = [threads.submit(fit_points, worker) for worker in workers]
+            wait(futures, return_when=FIRST_EXCEPTION)
+            for future in futures:
+                if future.done():
+                    future.result()
+        finally:
+            stopped.set()
+            for worker in workers:
+                worker.stop()
 
+
+def _attempt(
+    fit: Callable[..., float],
+    params: Mapping[str, float],
+    config: SvmSearchConfig,
+    data: SearchData,
+) -> float | str:
+    """Return the F1 of a point, or why there is none."""
+    settings = {**params, "balanced": config.balanced, "engine": config.engine}
     try:
-        yield in_child
-    finally:
-        for pool in pools:
-            pool.shutdown(wait=True, kill_workers=True)
+        return fit(fit_f1, settings, data)
+    except FutureTimeoutError:
+        return f"fit took more than {config.trial_timeout_s} s"
+    except (ValueError, LostWorkerError) as error:
+        return str(error)
 
 
-def _ready() -> None:
-    """Do nothing: what a new child runs first."""
+def _missing(study: optuna.Study, trials: int) -> Iterator[int]:
+    finished = {trial.user_attrs[INDEX] for trial in _finished(study)}
+    return iter([index for index in range(trials) if index not in finished])
 
 
 def _draw(study: optuna.Study, config: SvmSearchConfig, index: int) -> optuna.Trial:
-    """Ask for the ``index``-th point; a sampler per point makes a resumed search go on alike."""
+    """Ask for the ``index``-th point; a sampler per point makes it the same in every search."""
     seed = int(np.random.SeedSequence([config.seed, index]).generate_state(1)[0])
     study.sampler = optuna.samplers.RandomSampler(seed=seed)
-    return study.ask(
-        {
-            "nu": FloatDistribution(config.nu_min, config.nu_max, log=True),
-            "gamma": FloatDistribution(config.gamma_min, config.gamma_max, log=True),
-        }
+    point = study.ask(
+        {name: FloatDistribution(*config.range_of(name), log=True) for name in ("nu", "gamma")}
     )
+    point.set_user_attr(INDEX, index)
+    return point
 
 
-def _prune(study: optuna.Study, trial: optuna.Trial, reason: str) -> None:
-    trial.set_user_attr("reason", reason)
-    study.tell(trial, state=TrialState.PRUNED)
+def _tell(study: optuna.Study, point: optuna.Trial, outcome: float | str) -> None:
+    if isinstance(outcome, str):
+        point.set_user_attr("reason", outcome)
+        study.tell(point, state=TrialState.PRUNED)
+    else:
+        study.tell(point, outcome)
 
 
 def _open_study(
@@ -185,40 +227,25 @@ def _open_study(
     study = optuna.create_study(
         study_name=name, storage=storage, direction="maximize", load_if_exists=True
     )
-    if study.user_attrs.get("fingerprint", fingerprint) != fingerprint:
+    trials = study.get_trials(deepcopy=False)
+    if study.user_attrs.get("fingerprint", None if trials else fingerprint) != fingerprint:
         raise ValueError(
-            f"Study {name!r} was made from other representations, labels or search ranges. "
+            f"Study {name!r} was made from other representations, labels or search settings. "
             "Choose another study name, or remove the study to start anew."
         )
     study.set_user_attr("fingerprint", fingerprint)
-    for trial in study.trials:
+    for trial in trials:
         if trial.state == TrialState.RUNNING:  # left by a run that was killed
             study.tell(trial.number, state=TrialState.FAIL)
     return study
 
 
-def _fingerprint(config: SvmSearchConfig, *arrays: npt.NDArray[Any]) -> str:
-    """Digest what trials must share to be compared; their number and time limit may change."""
-    shared = config.model_dump_json(exclude={"trials", "trial_timeout_s"})
-    digest = hashlib.sha256(shared.encode())
-    for array in arrays:
+def _fingerprint(config: SvmSearchConfig, data: SearchData) -> str:
+    """Digest what trials must share to be compared."""
+    digest = hashlib.sha256(config.model_dump_json(exclude=set(LENGTH)).encode())
+    for array in (data.rows, data.labels, *(side for split in data.splits for side in split)):
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _subset(rows: Floats, labels: Labels, config: SvmSearchConfig) -> tuple[Floats, Labels]:
-    """Draw at most ``max_rows`` training rows, in the proportion of their labels."""
-    if config.max_rows is None or len(rows) <= config.max_rows:
-        return rows, labels
-    rng = np.random.default_rng(config.seed)
-    kept = np.concatenate(
-        [
-            rng.permutation(members)[: max(1, round(config.max_rows * len(members) / len(rows)))]
-            for members in (np.flatnonzero(labels == label) for label in (0, 1))
-        ]
-    )
-    kept.sort()
-    return rows[kept], labels[kept]
 
 
 def _check(r: npt.ArrayLike, y: npt.ArrayLike, width: int | None = None) -> tuple[Floats, Labels]:
@@ -231,10 +258,10 @@ def _finished(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _result(study: optuna.Study) -> SvmSearchResult:
-    finished = _finished(study)
+    finished = sorted(_finished(study), key=lambda trial: trial.user_attrs[INDEX])
     table = pd.DataFrame(
         {
-            "number": [trial.number for trial in finished],
+            "number": [trial.user_attrs[INDEX] for trial in finished],
             "state": [trial.state.name.lower() for trial in finished],
             "nu": [trial.params["nu"] for trial in finished],
             "gamma": [trial.params["gamma"] for trial in finished],
@@ -250,5 +277,5 @@ def _result(study: optuna.Study) -> SvmSearchResult:
             f"None of the {len(table)} trials succeeded; the last one: {table['reason'].iloc[-1]}. "
             "Lower nu_max, raise trial_timeout_s, or check the representations."
         )
-    best = study.best_trial.params
-    return SvmSearchResult(table, {"nu": best["nu"], "gamma": best["gamma"]})
+    best = table.nlargest(1, "f1").iloc[0]
+    return SvmSearchResult(table, {"nu": float(best["nu"]), "gamma": float(best["gamma"])})

@@ -16,35 +16,38 @@ from padam.detection.matching import best_threshold
 from padam.detection.scorers.padam import FEATURE_EXTRACTOR, QUALITY_HEAD, mean_embedding
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.figures import plot_search
-from padam.models.search import SvmSearchConfig, search_classifier
-
-LENGTH = {"trials", "trial_timeout_s"}
-"""Settings that may change without making trials of another search."""
+from padam.models.nystroem_classifier import NystroemClassifier
+from padam.models.refit import RefitConfig, refit_classifier
+from padam.models.search import LENGTH, SvmSearchConfig, search_classifier
 
 
 def search_svm(
     representations: pd.DataFrame, storage: optuna.storages.RDBStorage, config: SvmSearchConfig
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Search ν and γ on the training clips, scored on the validation clips' sources."""
+    """Search ν and γ on the training clips, scored on clips of other sources."""
     train, validation = (rows_of(representations, split) for split in ("train", "validation"))
+    sources = sources_of(representations, "train") if config.folds > 1 else None
     data = [array.tobytes() for array in (*train, *validation)]
     result = search_classifier(
         *train,
         *validation,
         config,
+        groups=sources,
         storage=storage,
         # A study of other data is another study; the same data goes on where it was stopped.
-        study_name=f"svm-{fingerprint(config.model_dump(exclude=LENGTH), *data)}",
+        study_name=f"svm-{fingerprint(config.model_dump(exclude=set(LENGTH)), sources, *data)}",
     )
     return result.trials, result.best_params
 
 
 def fit_classifier(
-    representations: pd.DataFrame, best: dict[str, float], config: SvmSearchConfig
-) -> DefectClassifier:
-    """Fit the ν-SVM with the best parameters; its threshold is the best on validation clips."""
-    classifier = DefectClassifier(best["nu"], best["gamma"], balanced=config.balanced)
-    classifier.fit(*rows_of(representations, "train"))
+    representations: pd.DataFrame,
+    best: dict[str, float],
+    search: SvmSearchConfig,
+    refit: RefitConfig,
+) -> DefectClassifier | NystroemClassifier:
+    """Fit the best parameters on the training clips; the threshold is the best on validation."""
+    classifier = refit_classifier(*rows_of(representations, "train"), best, search, refit)
     rows, labels = rows_of(representations, "validation")
     classifier.threshold = best_threshold(classifier.score(rows), labels.astype(bool))
     return classifier
@@ -74,22 +77,32 @@ def fit_probes(representations: pd.DataFrame, embeddings: Arrays) -> dict[str, L
 
 def summarise_classifier(
     representations: pd.DataFrame,
-    classifier: DefectClassifier,
+    classifier: DefectClassifier | NystroemClassifier,
     trials: pd.DataFrame,
+    best: dict[str, float],
+    config: SvmSearchConfig,
 ) -> tuple[dict[str, Any], Figure]:
     """Return the outcome of the search, and a figure of it."""
     rows, labels = rows_of(representations, "validation")
+    edges = config.edges_near(best)
     summary = {
+        "kind": classifier.kind,
+        "method": classifier.method,
+        "fitted_by": classifier.fitted_by,
+        "training_rows": classifier.training_rows,
         "nu": classifier.nu,
         "gamma": classifier.gamma,
         "sigma": classifier.sigma,
         "threshold": classifier.threshold,
         "trials": len(trials),
         "pruned": int((trials["state"] == "pruned").sum()),
+        "folds": config.folds,
         "search_f1": float(trials["f1"].max()),
+        "best_on_edge": bool(edges),
+        "edges": edges,
         "f1": float(f1_score(labels, classifier.predict(rows), zero_division=0.0)),
     }
-    return summary, plot_search(trials)
+    return summary, plot_search(trials, config)
 
 
 def rows_of(
@@ -102,5 +115,17 @@ def rows_of(
             f"No clip is in the split '{split}': add sources, or raise its share in "
             "params:synthesis.split."
         )
+    widths = chosen["representation"].map(len)
+    if widths.nunique() > 1:
+        counts = ", ".join(f"{n} of {width}" for width, n in widths.value_counts().items())
+        raise ValueError(
+            f"Representations of the split '{split}' have different sizes: {counts}. They come "
+            "from different quality heads: run `quality_head` again."
+        )
     rows = np.stack(chosen["representation"].tolist())
     return rows, chosen["defective"].to_numpy(dtype=np.int64)
+
+
+def sources_of(representations: pd.DataFrame, split: str) -> list[str]:
+    """Return the source (n,) of each of a split's clips."""
+    return representations.loc[representations["split"] == split, "source"].astype(str).tolist()

@@ -23,7 +23,12 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=nodes.fit_classifier,
-                inputs=["clip_representations", "svm_best", "params:defect_classifier.search"],
+                inputs=[
+                    "clip_representations",
+                    "svm_best",
+                    "params:defect_classifier.search",
+                    "params:defect_classifier.refit",
+                ],
                 outputs="defect_classifier",
                 name="fit_classifier",
             ),
@@ -35,7 +40,13 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=nodes.summarise_classifier,
-                inputs=["clip_representations", "defect_classifier", "svm_trials"],
+                inputs=[
+                    "clip_representations",
+                    "defect_classifier",
+                    "svm_trials",
+                    "svm_best",
+                    "params:defect_classifier.search",
+                ],
                 outputs=["defect_classifier_summary", "defect_classifier_figure"],
                 name="summarise_classifier",
             ),

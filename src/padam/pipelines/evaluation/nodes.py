@@ -30,6 +30,7 @@ from padam.detection.title_evaluation import Evaluation, EvaluationConfig, evalu
 from padam.detection.titles import Title, TitlePlan, TitlesConfig, plan_titles, render_title
 from padam.models.audio_encoder import AudioEncoder
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.nystroem_classifier import NystroemClassifier
 from padam.models.quality_head import QualityHead
 from padam.training.embedding import SAMPLE_RATE, Precision, choose_runtime
 
@@ -77,7 +78,7 @@ def build_title(
 def candidate_model(
     encoder: AudioEncoder,
     head: QualityHead,
-    classifier: DefectClassifier,
+    classifier: DefectClassifier | NystroemClassifier,
     probes: dict[str, LinearProbe],
 ) -> PadamModel:
     """Put the three stages together, with the decision of the classifier's validation clips."""
@@ -121,7 +122,7 @@ def score_titles(
     embeddings: ArrayShards,
     encoder: AudioEncoder,
     head: QualityHead,
-    classifier: DefectClassifier,
+    classifier: DefectClassifier | NystroemClassifier,
     probes: dict[str, LinearProbe],
     compute: Compute,
 ) -> ShardJobs:
@@ -192,7 +193,7 @@ def f1_by_scorer(systems: pd.DataFrame) -> dict[str, Any]:
 def package_model(
     encoder: AudioEncoder,
     head: QualityHead,
-    classifier: DefectClassifier,
+    classifier: DefectClassifier | NystroemClassifier,
     probes: dict[str, LinearProbe],
     fitted: dict[str, Any],
     systems: pd.DataFrame,
