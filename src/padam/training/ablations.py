@@ -160,11 +160,15 @@ def _variant(
     evaluated = validation
     if config.evaluated_split != "validation":
         evaluated = head_outputs(head, pairs, pairs.rows(config.evaluated_split))
+    search = config.search
     best = search_classifier(
-        train.r, train.defective, validation.r, validation.defective, config.search
+        *(train.r, train.defective, validation.r, validation.defective, search),
+        groups=np.tile(pairs.sources[pairs.rows("train")], 2),
     ).best_params
     probe = LinearProbe().fit(train.r, train.defective)
-    svm = DefectClassifier(best["nu"], best["gamma"], balanced=config.search.balanced)
+    svm = DefectClassifier(
+        best["nu"], best["gamma"], balanced=search.balanced, engine=search.engine
+    )
     svm.fit(*_feasible(train, config))
     fitted: tuple[BinaryClassifier, ...] = (probe, svm)
     scores = {each.kind: each.score(evaluated.r) for each in fitted}
