@@ -13,6 +13,7 @@ from padam.defects.registry import DEFECT_NAMES
 from padam.models.quality_head import QualityHead, QualityHeadConfig
 from padam.training.callbacks import TrainingDivergedError
 from padam.training.embedding import represent
+from padam.training.fitting import forget
 from padam.training.head_validation import validation_metrics
 from padam.training.pairs import EmbeddingRows, PairBatches, PairedEmbeddings
 from padam.training.quality_head import QualityHeadModule, QualityHeadTraining, train_quality_head
@@ -146,6 +147,12 @@ def test_early_stopping_ends_after_its_checks_and_returns_the_best(known_losses,
     assert summary["validation_loss"] == 1.0
     found = head.state_dict()
     assert all(torch.equal(found[name], tensor) for name, tensor in weights.at[4].items())
+    again, _, summary_again = train_quality_head(
+        **toy_pairs(), config=stopping(2), checkpoint_dir=tmp_path
+    )
+    assert same_weights(again, head)
+    assert summary_again == summary
+    forget(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
