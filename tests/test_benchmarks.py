@@ -33,6 +33,7 @@ MEASURES = {
     "severity": {f"{kind}_{name}" for kind in ("spearman", "sign_right") for name in DEFECT_NAMES},
     "stage_1": {"r1_over_chance", "clips_per_s", "cpu_min", "data_wait_share"},
     "svm": {"predict_us_per_row"},
+    "paper_training": {"tflop_per_clip", "s_per_clip", "share_of_gemm_peak"},
     "model": {"first_score_s", "first_score_cpu_s", "ratio_skops_over_ours"},
     "detection": {
         "x_realtime",
