@@ -1,5 +1,6 @@
 """Servers of other programs, started on a free port for a test."""
 
+import http.client
 import os
 import random
 import signal
@@ -16,8 +17,14 @@ import pytest
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, below 49152: kedro-viz refuses those above."""
-    for port in random.sample(range(20_000, 49_152), 100):
+    """Return a port that nobody listens on.
+
+    Below 32768, where Linux begins to choose the client's own port: a client that asks again and
+    again for a port of that range is one day given the very port it asks for, and is then
+    connected with itself, which also keeps the server from taking it. kedro-viz refuses ports
+    above 49151 anyway.
+    """
+    for port in random.sample(range(20_000, 32_768), 100):
         with socket.socket() as server, suppress(OSError):
             server.bind(("127.0.0.1", port))
             return port
@@ -53,6 +60,6 @@ def fetch(url: str, process: subprocess.Popen[bytes], log: Path, patience_s: flo
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 return answer.read().decode("utf-8")
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError):
             time.sleep(0.5)
     pytest.fail(f"{url} did not answer; the server said: {log.read_text()[-2000:]}")

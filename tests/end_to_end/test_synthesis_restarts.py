@@ -3,7 +3,6 @@
 import hashlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from tests.archive import write_archive
 from tests.end_to_end import kedro_process
 from tests.end_to_end.kedro_process import finish, kill_at, unfinished
+from tests.servers import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -98,9 +98,7 @@ def hashes(data: Path) -> dict[str, str]:
 @contextmanager
 def dask_cluster() -> Iterator[str]:
     """Start a scheduler and two worker processes, as on two machines; yield the address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     dask = str(Path(sys.executable).with_name("dask"))
     place = ["--host", "127.0.0.1", "--port", str(port), "--dashboard-address", "127.0.0.1:0"]

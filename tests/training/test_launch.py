@@ -1,11 +1,13 @@
 """Two processes on the CPU do what one does."""
 
 import contextlib
+import faulthandler
 import json
 import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -57,9 +59,15 @@ def module_of(size: int) -> AudioVisualModule:
 
 
 def work_as_rank(rank: int, folder: str) -> None:
+    # a rank that hangs says where, instead of keeping the test until it is ended from outside
+    faulthandler.dump_traceback_later(240, exit=True)
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+        "gloo",
+        init_method=f"file://{folder}/meeting",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(seconds=120),
     )
     module = module_of(2)
     batch = {name: value[rank * 3 : rank * 3 + 3] for name, value in global_batch().items()}
@@ -78,7 +86,9 @@ def work_as_rank(rank: int, folder: str) -> None:
         parallel().backward()
     if rank == 0:
         torch.save(gradients(module), f"{folder}/gradient.pt")
+    torch.distributed.barrier()
     torch.distributed.destroy_process_group()
+    faulthandler.cancel_dump_traceback_later()
 
 
 def test_gradient_of_two_processes_is_that_of_one(tmp_path):
