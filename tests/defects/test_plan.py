@@ -61,6 +61,37 @@ def test_too_few_sources_are_named():
         split_sources(sources(1).head(1), FRACTIONS, 0)
 
 
+def test_folders_go_whole_to_their_split_and_the_fractions_are_of_the_rest():
+    folders = {"test": ["music"], "train": ["effects/"], "validation": ["effects/1.flac"]}
+    with pytest.raises(ValueError, match=r"accepted in 'effects/1.flac'"):
+        split_sources(sources(20), FRACTIONS, 1, folders)
+    series = sources(20)
+    series["source"] = series["source"].str.replace("effects/1", "effects/inner/1")
+    folders["validation"] = ["effects/inner"]
+    index = split_sources(series, FRACTIONS, 1, folders)
+    split = index.set_index("source")["split"]
+    assert set(split[split.index.str.startswith("music/")]) == {"test"}
+    assert set(split[split.index.str.startswith("effects/inner/")]) == {"validation"}
+    outer = split.index.str.startswith("effects/") & ~split.index.str.contains("inner")
+    assert set(split[outer]) == {"train"}
+    rest = index[index["kind"] == "dialogue"]
+    share = rest.groupby("split")["duration_s"].sum() / rest["duration_s"].sum()
+    for name, fraction in FRACTIONS.items():
+        assert share[name] == pytest.approx(fraction, abs=0.05)
+
+
+def test_a_split_may_have_nothing_but_its_folders():
+    fractions = {"train": 0.8, "validation": 0.2, "test": 0.0}
+    index = split_sources(sources(), fractions, 1, {"test": ["dialogue"]})
+    assert set(index.groupby("kind")["split"].unique()["dialogue"]) == {"test"}
+    assert set(index.loc[index["kind"] != "dialogue", "split"]) == {"train", "validation"}
+
+
+def test_a_folder_that_two_splits_claim_is_refused():
+    with pytest.raises(ValueError, match="'music' is claimed by train and by test"):
+        split_sources(sources(), FRACTIONS, 1, {"train": ["music/"], "test": ["music"]})
+
+
 def test_fractions_that_are_none_are_refused():
     with pytest.raises(ValueError, match="sum to 1"):
         split_sources(sources(), {"train": 0.6, "validation": 0.2}, 0)

@@ -1,6 +1,6 @@
 """From media files to a plan of clips: inspect, split by source, place without overlap."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -42,39 +42,52 @@ class PlanConfig(BaseModel):
     mix: MixRanges = MixRanges()
 
 
-def split_sources(index: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.DataFrame:
+def split_sources(
+    index: pd.DataFrame,
+    fractions: Mapping[str, float],
+    seed: int,
+    folders: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
     """Accepted rows of a source index with a `split`, stratified by kind, whole files only.
 
-    Fractions are of duration. Every split gets a source where there are enough of them. Raises
-    ValueError for fractions that do not sum to 1 and for fewer accepted sources than splits.
+    Fractions are of duration. `folders` names by split the folders that go to it whole, below the
+    root of the media; the fractions are then of the other sources. Of two folders, one in the
+    other, the inner one counts. Every split gets a source where there are enough of them. Raises
+    ValueError for fractions that do not sum to 1, for a folder in which no source was accepted or
+    that two splits claim, and for fewer accepted sources than splits.
     """
     wanted = {name: share for name, share in fractions.items() if share > 0}
     if abs(sum(fractions.values()) - 1) > 1e-6 or min(fractions.values()) < 0:
         raise ValueError(f"split fractions {dict(fractions)} do not sum to 1")
     accepted = index[index["accepted"].astype(bool)].sort_values("source").reset_index(drop=True)
-    if len(accepted) < len(wanted):
+    split = _split_of_folders(accepted["source"], folders or {})
+    drawn = accepted[split == ""]
+    empty = [name for name in wanted if not (split == name).any()]
+    if len(drawn) < len(empty):
         raise ValueError(
-            f"{len(accepted)} accepted sources cannot fill the splits {', '.join(wanted)}; "
+            f"{len(drawn)} accepted sources cannot fill the splits {', '.join(empty)}; "
             "add media files or look up the reasons of rejection in the source index"
         )
-    split = pd.Series("", index=accepted.index, dtype=object)
     rng = np.random.default_rng([seed, 1])
     filled = dict.fromkeys(wanted, 0.0)
-    for _, members in accepted.groupby("kind", sort=True):
+    for _, members in drawn.groupby("kind", sort=True):
         for row in rng.permutation(members.index):
             # whichever lacks most in its kind, then overall
-            kind_total = {n: members["duration_s"][split == n].sum() for n in wanted}
+            of_kind = split[members.index]
+            kind_total = {n: members["duration_s"][of_kind == n].sum() for n in wanted}
             name = max(
                 wanted,
                 key=lambda n: (
                     wanted[n] * members["duration_s"].sum()
                     - kind_total[n]
-                    + 1e-3 * (wanted[n] * accepted["duration_s"].sum() - filled[n])
+                    + 1e-3 * (wanted[n] * drawn["duration_s"].sum() - filled[n])
                 ),
             )
             split[row] = name
-            filled[name] += float(accepted["duration_s"][row])
-    _fill_empty(split, accepted["duration_s"], list(wanted))
+            filled[name] += float(drawn["duration_s"][row])
+    of_drawn = split[drawn.index]
+    _fill_empty(of_drawn, drawn["duration_s"], empty)
+    split[drawn.index] = of_drawn
     return accepted.assign(split=split.astype(str))
 
 
@@ -132,6 +145,30 @@ def check_plan(plan: pd.DataFrame, workflow: str) -> None:
             "its clip ids do not name what would be rendered; draw it again: "
             "`kedro run --from-nodes synthesis.draw_clip_plan`"
         )
+
+
+def _split_of_folders(
+    sources: "pd.Series[str]", folders: Mapping[str, Sequence[str]]
+) -> "pd.Series[str]":
+    """Return the split that claims each source's folder, or an empty text."""
+    owners: dict[str, str] = {}
+    for name, claimed in folders.items():
+        for folder in (each.strip("/") for each in claimed):
+            if folder in owners:
+                raise ValueError(
+                    f"split.folders: '{folder}' is claimed by {owners[folder]} and by {name}"
+                )
+            owners[folder] = name
+    split = pd.Series("", index=sources.index, dtype=object)
+    for folder in sorted(owners, key=len):  # inner folders last
+        inside = sources.str.startswith(f"{folder}/")
+        if not inside.any():
+            raise ValueError(
+                f"split.folders: no source was accepted in '{folder}'; give folders below the "
+                "root of the media, or look up the reasons in the table of rejected sources"
+            )
+        split[inside] = owners[folder]
+    return split
 
 
 def _lay_over(rows: list[dict[str, Any]], sources: pd.DataFrame, config: PlanConfig) -> None:

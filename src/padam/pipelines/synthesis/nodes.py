@@ -40,11 +40,15 @@ REPLACED = ("labels", "label_vector", "layers", "params")
 
 
 class SplitConfig(BaseModel):
-    """Shares of the sources' duration by split, and the seed of their assignment."""
+    """Shares of the sources' duration by split, and the seed of their assignment.
+
+    `folders` names by split the folders below the root of the media that go to it whole.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fractions: dict[str, float]
+    folders: dict[str, tuple[str, ...]] = {}
     seed: int = Field(0, ge=0)
 
     @field_validator("fractions")
@@ -55,6 +59,13 @@ class SplitConfig(BaseModel):
         if abs(sum(fractions.values()) - 1) > 1e-6:
             raise ValueError(f"fractions {fractions} sum to {sum(fractions.values())}, not to 1")
         return fractions
+
+    @field_validator("folders")
+    @classmethod
+    def _of_known_splits(cls, folders: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        if unknown := set(folders) - set(SPLITS):
+            raise ValueError(f"folders of {', '.join(sorted(unknown))}: give {', '.join(SPLITS)}")
+        return folders
 
 
 def inspect_sources(media: MediaFolder, rules: SourceRules, compute: Compute) -> ShardJobs:
@@ -89,7 +100,7 @@ def index_sources(
             f"None of the {len(rejected)} media files in '{media.root}' can be used. "
             f"{'; '.join(reasons)}{'; …' if len(rejected) > SHOWN else ''}"
         )
-    index = split_sources(inspections, split.fractions, split.seed)
+    index = split_sources(inspections, split.fractions, split.seed, split.folders)
     return index.drop(columns=["accepted", "reason"]), rejected
 
 
