@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,14 +59,10 @@ def module_of(size: int) -> AudioVisualModule:
 
 def work_as_rank(rank: int, folder: str) -> None:
     # a rank that hangs says where, instead of keeping the test until it is ended from outside
-    faulthandler.dump_traceback_later(240, exit=True)
+    faulthandler.dump_traceback_later(150, exit=True)
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/meeting",
-        rank=rank,
-        world_size=2,
-        timeout=timedelta(seconds=120),
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
     )
     module = module_of(2)
     batch = {name: value[rank * 3 : rank * 3 + 3] for name, value in global_batch().items()}
@@ -92,11 +87,18 @@ def work_as_rank(rank: int, folder: str) -> None:
 
 
 def test_gradient_of_two_processes_is_that_of_one(tmp_path):
-    torch.multiprocessing.spawn(work_as_rank, args=(str(tmp_path),), nprocs=2)
+    # in one of some hundred runs the processes never met; what is tested is what they compute
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        folder.mkdir()
+        with contextlib.suppress(torch.multiprocessing.ProcessExitedException):
+            torch.multiprocessing.spawn(work_as_rank, args=(str(folder),), nprocs=2)
+            break
+    else:
+        pytest.fail("twice, the two processes hung; their stacks are in the captured output")
     module = module_of(1)
     module.training_step(global_batch(), 0).backward()
     expected = gradients(module)
-    found = torch.load(tmp_path / "gradient.pt", weights_only=True)
+    found = torch.load(folder / "gradient.pt", weights_only=True)
     assert (found - expected).norm() / expected.norm() < 1e-5
 
 
