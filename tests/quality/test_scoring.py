@@ -194,6 +194,7 @@ def test_travels_to_a_worker_without_its_engines(speech: Audio) -> None:
         {"metrics": ()},
         {"metrics": ("pesq", "pesq")},
         {"cdpam_crop_s": 0.1},
+        {"visqol_crop_s": 0.5},
         {"channel_policy": "left"},
         {"cdpam_precision": "float16"},
         {"unknown": 1},

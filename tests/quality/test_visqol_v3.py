@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from padam.quality.crops import most_damaged_window
 from padam.quality.visqol_v3 import VisqolV3
 
 Signal = np.ndarray
@@ -26,3 +27,16 @@ def test_too_few_patches_are_missing_not_an_error(
     score = VisqolV3().score(speech, speech)
     assert np.isnan(score.value)
     assert score.reason == "ViSQOL: no patches"
+
+
+def test_crop_scores_exactly_the_damaged_window(speech: Signal, rng: np.random.Generator) -> None:
+    second = VisqolV3.sample_rate
+    reference = np.tile(speech, 4 * second // speech.size + 1)[: 4 * second]
+    degraded = reference.copy()
+    damage = 0.05 * rng.standard_normal(second + 2)
+    degraded[second - 1 : 2 * second + 1] += damage.astype(np.float32)
+    cropped = VisqolV3(crop_s=1.0).score(reference, degraded)
+    window = most_damaged_window(reference, degraded, second)
+    alone = VisqolV3().score(reference[window], degraded[window])
+    assert cropped.value == alone.value
+    assert cropped.value < VisqolV3().score(reference, degraded).value

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from padam.quality.base import MetricScore, Signal
+from padam.quality.crops import most_damaged_window
 from padam.quality.guards import unscorable_pair
 from padam.quality.installed_weights import read_installed_weights
 from padam.quality.spectral_convolution import (
@@ -64,16 +65,6 @@ class Cdpam:
         with torch.inference_mode(), _one_thread():
             value = float(_network(self.dtype).distance(reference, degraded))
         return MetricScore(value) if np.isfinite(value) else MetricScore.missing("CDPAM: NaN")
-
-
-def most_damaged_window(reference: Signal, degraded: Signal, samples: int) -> slice:
-    """The window of `samples` samples with the greatest error energy; the first one of several."""
-    if samples >= reference.size:
-        return slice(0, reference.size)
-    error = np.square(reference.astype(np.float64) - degraded)
-    energy_before = np.concatenate([[0.0], np.cumsum(error)])
-    start = int(np.argmax(energy_before[samples:] - energy_before[:-samples]))
-    return slice(start, start + samples)
 
 
 def resolve_precision(precision: Precision) -> torch.dtype:

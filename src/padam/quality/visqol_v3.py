@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from padam.quality.base import MetricScore, Signal
+from padam.quality.crops import most_damaged_window
 from padam.quality.guards import unscorable_pair
 
 VisqolMode = Literal["audio", "speech"]
@@ -18,7 +19,8 @@ class VisqolV3:
     """ViSQOL v3, MOS-LQO from 1 (bad) to 5 (PADAM §3.2 uses the audio mode).
 
     Takes mono at 48 kHz. The speech mode maps to MOS by Google's lattice and is there for speech
-    material and for the published conformance values.
+    material and for the published conformance values. crop_s: length of the window that is scored,
+    the one with the greatest error energy; None scores the whole signal, as published.
     """
 
     name = "visqol"
@@ -26,13 +28,18 @@ class VisqolV3:
     higher_is_better = True
     needs_reference = True
 
-    def __init__(self, mode: VisqolMode = "audio") -> None:
+    def __init__(self, mode: VisqolMode = "audio", crop_s: float | None = None) -> None:
         self.mode = mode
+        self.crop_s = crop_s
 
     def score(self, reference: Signal, degraded: Signal) -> MetricScore:
         """Score one channel at 48 kHz; missing where ViSQOL finds no patch to compare."""
         if reason := unscorable_pair(self, reference, degraded):
             return MetricScore.missing(reason)
+        # it aligns signals of two lengths by itself; what is to be cut at one place has one
+        if self.crop_s is not None and reference.size == degraded.size:
+            window = most_damaged_window(reference, degraded, round(self.crop_s * self.sample_rate))
+            reference, degraded = reference[window], degraded[window]
         engine = _engine(self.mode)
         try:
             with _one_thread():
