@@ -32,6 +32,12 @@ MEASURES = {
     },
     "severity": {f"{kind}_{name}" for kind in ("spearman", "sign_right") for name in DEFECT_NAMES},
     "stage_1": {"r1_over_chance", "clips_per_s", "cpu_min", "data_wait_share"},
+    "quality_head": {
+        "clips_per_s_float32",
+        "clips_per_s_bfloat16",
+        "share_of_gemm_rate_float32",
+        "share_of_gemm_rate_bfloat16",
+    },
     "svm": {"predict_us_per_row"},
     "paper_training": {"tflop_per_clip", "s_per_clip", "share_of_gemm_peak"},
     "model": {"first_score_s", "first_score_cpu_s", "ratio_skops_over_ours"},

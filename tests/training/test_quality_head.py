@@ -323,6 +323,21 @@ def test_loss_is_half_l_d_minus_l_q_minus_l_c():
     assert parts["l_c"] < 0
 
 
+def test_half_precision_is_the_grus_alone():
+    module, batch = QualityHeadModule(TINY).eval(), _batch()
+    exact, exact_parts, exact_r = module.losses(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, parts, r = module.losses(batch)
+    assert loss.dtype == r.dtype == torch.float32
+    assert not torch.equal(r, exact_r)
+    torch.testing.assert_close(r, exact_r, atol=0.02, rtol=0.02)
+    for name, part in parts.items():
+        assert part.item() == pytest.approx(exact_parts[name].item(), rel=0.01), name
+    assert loss.item() == pytest.approx(exact.item(), rel=0.01)
+    loss.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in module.parameters())
+
+
 def test_loss_does_not_depend_on_the_order_of_the_batch():
     module = QualityHeadModule(TINY).eval()
     batch = _batch()

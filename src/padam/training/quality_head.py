@@ -87,8 +87,13 @@ class QualityHeadModule(pl.LightningModule):
 
     def losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Return the loss, its parts L_d, L_q and L_c, and the representations r (B, 512)."""
+        # the GRU may be in half precision; what is compared by angles and logarithms is not
+        hidden = self.head(batch["embeddings"].float()).float()
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self._losses_of(hidden, batch)
+
+    def _losses_of(self, hidden: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         config = self.config
-        hidden = self.head(batch["embeddings"].float())
         r = self.head.pool(hidden)
         defect = functional.binary_cross_entropy_with_logits(self.head.classify(r), batch["labels"])
         quality = masked_contrastive(
@@ -129,15 +134,10 @@ class QualityHeadModule(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep what the metrics over all held-out pairs need."""
         _, parts, r = self.losses(batch)
-        self._seen.append(
-            {
-                **parts,
-                "z": self.head.project(r),
-                "logits": self.head.classify(r),
-                "labels": batch["labels"],
-                "q_rank": batch["q_rank"],
-            }
-        )
+        with torch.autocast(r.device.type, enabled=False):
+            z, logits = self.head.project(r), self.head.classify(r)
+        known = {name: batch[name] for name in ("labels", "q_rank")}
+        self._seen.append({**parts, "z": z, "logits": logits, **known})
 
     def on_validation_epoch_end(self) -> None:
         """Log the loss parts and how well quality and defects are told apart."""
