@@ -1,6 +1,6 @@
 """`python -m padam` is the command `padam`."""
 
-from padam.cli import main
+from padam.commands import main
 
 if __name__ == "__main__":
     main()

@@ -21,7 +21,7 @@ from kedro.framework.cli.cli import KedroCLI
 from mlflow.tracking import MlflowClient
 from nbclient import NotebookClient
 
-from padam.cli import cli, exit_status, media_files
+from padam.commands import exit_status, media_files, padam
 from padam.detection.padam_model import PadamModel
 from padam.detection.scan import scan_title
 from padam.hooks.mlflow_record import RUN_FILE, VERSION_TAG
@@ -238,7 +238,7 @@ def test_embeddings_are_75_vectors_a_channel(chain) -> None:
 
 
 def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    return CliRunner().invoke(padam, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="session")

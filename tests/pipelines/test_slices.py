@@ -13,7 +13,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
-from padam.datasets.media_folder import MediaFolder
+from padam.audio.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, fingerprint
 from padam.datasets.shards import ClipShards, ClipShardsDataset
 from padam.defects.clip_ids import clip_ids

@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from padam.audio.media_folder import names_below_path, names_below_url
 from padam.audio.storage import Location, as_location, identity, is_file, is_url, locate
-from padam.datasets.media_folder import names_below_path, names_below_url
 
 
 class CsvFilesDataset(AbstractDataset[NoReturn, tuple[Location, ...]]):

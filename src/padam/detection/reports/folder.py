@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from padam.audio.storage import written_whole
-from padam.detection.reports.figure import score_timeline
 from padam.detection.reports.json_report import Document, write_document
 
 DOCUMENT = "detections.json"
@@ -21,6 +20,9 @@ def write_reports(folder: Path, document: Document) -> None:
             max((score for score in scores if score is not None), default=float("nan"))
             for scores in segments["channel_scores"]
         ]
+        # matplotlib takes half a second, which no scan has to wait for before it begins
+        from padam.detection.reports.figure import score_timeline
+
         threshold = document["model"]["threshold"]
         figure = score_timeline(
             segments,

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from padam.audio.media import MediaError
-from padam.datasets.media_folder import MediaFolder
+from padam.audio.media_folder import MediaFolder
 from padam.detection.padam_model import PadamModel
 from padam.detection.scan import ScanConfig, scan_title
 

@@ -11,8 +11,8 @@ import torch
 from matplotlib.figure import Figure
 
 from padam.audio.media import stream_audio
+from padam.audio.media_folder import MediaFolder
 from padam.audio.storage import Location
-from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import Arrays, ArrayShards, read_arrays
 from padam.datasets.titles import TitleFolder

@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from padam.audio.media_folder import MediaFolder
 from padam.audio.resampling import resample
 from padam.audio.storage import Location
-from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import Arrays, ClipShards
 from padam.datasets.torch_model import weights_of

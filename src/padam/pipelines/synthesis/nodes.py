@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from padam.audio.media_folder import MediaFolder
 from padam.audio.storage import Location
-from padam.datasets.media_folder import MediaFolder
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import ClipShards, RenderedShard
 from padam.defects.distribution import compare_with_intended, count_outside
