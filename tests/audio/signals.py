@@ -49,7 +49,8 @@ def write_media(
     audio_start_s: float = 0.0,
     gaps_s: Sequence[tuple[float, float]] = (),
     frames: np.ndarray | None = None,
-    fps: int = 25,
+    fps: int | Fraction = 25,
+    timecode: str | None = None,
 ) -> Path:
     """Mux audio, pictures (T, H, W, 3) or both; each gap (at_s, length_s) delays what follows."""
     with av.open(str(path), "w") as container:
@@ -58,6 +59,8 @@ def write_media(
             video = container.add_stream("mpeg4", rate=fps)
             video.width, video.height, video.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
             video.bit_rate = 4_000_000
+            if timecode:
+                video.metadata["timecode"] = timecode
         if audio is not None:
             layout = layout or ("mono", "stereo")[audio.shape[0] - 1]
             audio_stream = container.add_stream(codec, rate=rate, layout=layout)

@@ -1,4 +1,5 @@
 from concurrent.futures import ProcessPoolExecutor
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -307,6 +308,32 @@ def test_probe_tells_what_is_there(media, tmp_path):
     assert (info.width, info.height, info.fps) == (64, 48, 25.0)
     assert info.has_audio
     assert info.has_video
+    assert info.channel_names == ("FL", "FR")
+    assert (info.frame_rate, info.start_timecode, info.audio_start_s) == (25, None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "written", "read"),
+    [
+        (Fraction(30000, 1001), "01:00:00;02", "01:00:00;02"),
+        (Fraction(24000, 1001), "09:59:58:00", "09:59:58:00"),
+        (Fraction(25), None, None),
+    ],
+)
+def test_probe_reads_the_timecode_of_the_first_frame(tmp_path, rate, written, read):
+    pictures = np.zeros((30, 48, 64, 3), np.uint8)
+    path = write_media(
+        tmp_path / "film.mov", programme(), frames=pictures, fps=rate, timecode=written
+    )
+    info = probe(path)
+    assert (info.frame_rate, info.start_timecode) == (rate, read)
+
+
+@pytest.mark.parametrize("name", ["late.mkv", "late.mp4", "late.ts"])
+def test_probe_tells_how_late_the_sound_begins(tmp_path, name):
+    pictures = np.zeros((75, 48, 64, 3), np.uint8)
+    path = write_media(tmp_path / name, programme(), frames=pictures, audio_start_s=1.25)
+    assert probe(path).audio_start_s == pytest.approx(1.25, abs=0.05)
 
 
 def test_flac_round_trip_and_overload(tmp_path):

@@ -5,13 +5,17 @@ Times count from the point where the file starts to play, so that audio and pict
 
 import io
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
+from av.audio.stream import AudioStream
+from av.container import InputContainer
 
 from padam.audio import Audio
 from padam.audio.container import (
@@ -19,6 +23,7 @@ from padam.audio.container import (
     audio_stream,
     declared_duration_s,
     open_container,
+    time_zero_s,
     video_stream,
 )
 from padam.audio.pictures import read_video, read_video_and_gaps
@@ -39,6 +44,7 @@ __all__ = [
 ]
 
 _RESAMPLER_PREROLL_S = 0.1
+_TIMECODE = re.compile(r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}")
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,9 @@ class MediaInfo:
     """What a media file holds.
 
     Without audio, `sample_rate` and `channels` are 0 and the names empty. `duration_s` is that of
-    the longest stream, as the file declares it.
+    the longest stream, as the file declares it; `audio_start_s` is how much later than the title
+    its sound begins. `start_timecode` is what the file says of its first frame: HH:MM:SS:FF, with
+    a semicolon before the frames where they are drop-frame.
     """
 
     path: str
@@ -60,6 +68,10 @@ class MediaInfo:
     fps: float | None
     width: int | None
     height: int | None
+    channel_names: tuple[str, ...] = ()
+    frame_rate: Fraction | None = None
+    start_timecode: str | None = None
+    audio_start_s: float = 0.0
 
 
 def probe(path: str | Path) -> MediaInfo:
@@ -69,10 +81,11 @@ def probe(path: str | Path) -> MediaInfo:
     """
     with open_container(path) as container:
         video = video_stream(container)
-        audio = audio_stream(container, path).codec_context if container.streams.audio else None
+        stream = audio_stream(container, path) if container.streams.audio else None
+        audio = stream.codec_context if stream else None
         if audio is None and video is None:
             raise MediaError(path, "neither audio nor video in it")
-        fps = (video.average_rate or video.guessed_rate) if video else None
+        rate = (video.average_rate or video.guessed_rate) if video else None
         return MediaInfo(
             path=str(path),
             duration_s=declared_duration_s(container),
@@ -82,10 +95,28 @@ def probe(path: str | Path) -> MediaInfo:
             audio_codec=audio.name if audio else "",
             has_audio=audio is not None,
             has_video=video is not None,
-            fps=float(fps) if fps else None,
+            fps=float(rate) if rate else None,
             width=video.width if video else None,
             height=video.height if video else None,
+            channel_names=tuple(c.name for c in audio.layout.channels) if audio else (),
+            frame_rate=Fraction(rate) if rate else None,
+            start_timecode=_start_timecode(container),
+            audio_start_s=_start_s(stream, time_zero_s(container)) if stream else 0.0,
         )
+
+
+def _start_timecode(container: InputContainer) -> str | None:
+    """Return what the first stream that knows it, or the file itself, says of the first frame."""
+    for metadata in (*(stream.metadata for stream in container.streams), container.metadata):
+        if _TIMECODE.fullmatch(found := metadata.get("timecode", "").strip()):
+            return found[:8] + (";" if found[8] in ";." else ":") + found[9:]
+    return None
+
+
+def _start_s(stream: AudioStream, zero_s: float) -> float:
+    if stream.start_time is None or stream.time_base is None:
+        return 0.0
+    return max(0.0, float(stream.start_time * stream.time_base) - zero_s)
 
 
 def read_audio(
