@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from padam.detection.events import find_events, flag_segments
 from padam.detection.scorers.base import worst_channel
+from padam.detection.severity import SeverityRules, worst
 
 
 def scores_of(left, right, **probabilities):
@@ -58,3 +60,64 @@ def test_no_detection_no_event_whatever_is_unscored():
     assert find_events(scores_of([0.9], [0.9]), float("nan")) == []
     empty = pd.DataFrame(columns=["start_s", "end_s", "channel", "score"])
     assert find_events(empty, 0.5) == []
+
+
+def with_evidence(scores, evidence):
+    """Add evidence, one list per row."""
+    columns = {f"e_{n}": values for n, values in enumerate(np.transpose(evidence))}
+    return scores.assign(**columns)
+
+
+def test_an_event_reaches_from_the_first_to_the_last_evidence():
+    scores = scores_of([0.9, 0.8, 0.1], [0.1, 0.1, 0.1])
+    evidence = np.zeros((6, 25))
+    evidence[0, 20:] = 0.9  # left, first segment: from 8 s on
+    evidence[2, :4] = 0.7  # left, second segment: until 11.6 s
+    evidence[1, :] = 1.0  # right: below the threshold as a whole
+    (event,) = find_events(with_evidence(scores, evidence), 0.5)
+    assert (event.start_s, event.end_s) == pytest.approx((8.0, 11.6))
+
+
+def test_a_detection_without_evidence_of_its_own_counts_whole():
+    scores = scores_of([0.9, 0.8], [0.1, 0.7])
+    evidence = np.zeros((4, 25))
+    evidence[0, 10] = 0.9
+    (event,) = find_events(with_evidence(scores, evidence), 0.5)
+    assert (event.start_s, event.end_s) == pytest.approx((4.0, 20.0))
+
+
+def test_evidence_beyond_the_end_of_a_title_is_only_its_mirror():
+    scores = scores_of([0.9], [0.1]).assign(end_s=5.0)
+    evidence = np.zeros((2, 25))
+    evidence[0, [11, 13]] = 0.9
+    (event,) = find_events(with_evidence(scores, evidence), 0.5)
+    assert (event.start_s, event.end_s) == pytest.approx((4.4, 4.8))
+    evidence[0, 12] = 0.9
+    (event,) = find_events(with_evidence(scores, evidence), 0.5)
+    assert (event.start_s, event.end_s) == pytest.approx((4.4, 5.0))
+
+
+@pytest.mark.parametrize(
+    ("peak", "length_s", "severity"),
+    [
+        (0.5, 10, "fyi"),
+        (0.62, 19.9, "fyi"),
+        (0.5, 20, "issue"),
+        (0.63, 0.4, "issue"),
+        (0.63, 59, "issue"),
+        (0.63, 60, "blocker"),
+        (0.6, 600, "issue"),
+        (0.88, 0.4, "blocker"),
+        (1.0, 0.4, "blocker"),
+    ],
+)
+def test_severity_follows_margin_and_length(peak, length_s, severity):
+    assert SeverityRules().of(peak, 0.5, length_s) == severity
+
+
+def test_rules_out_of_order_are_refused():
+    with pytest.raises(ValidationError, match="below those of an issue"):
+        SeverityRules(issue_margin=0.8, blocker_margin=0.5)
+    assert SeverityRules().of(1.0, 1.0, 1.0) == "fyi"
+    assert worst(["fyi", "blocker", "issue"]) == "blocker"
+    assert worst([]) is None

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from safetensors.numpy import load, save
 
+from padam.detection.events import evidence_columns
 from padam.detection.padam_model import PadamModel
 from padam.detection.scorers.base import SEGMENT_COLUMNS, Scorer, worst_channel
 from padam.detection.scorers.padam import PadamAblations, PadamScorer, mean_embedding
@@ -59,9 +61,25 @@ def test_audio_that_is_not_finite_is_left_unscored(tiny_model):
 
 
 def test_silence_and_an_empty_title(tiny_model):
-    silent = tiny_model.scorer().score([np.zeros((1, 10 * RATE), np.float32)])
-    assert np.isfinite(silent["score"]).all()
+    silence = np.zeros((2, 10 * RATE), np.float32)
+    silence[0, ::2] = 2**-16  # dither
+    silence[1, 5] = 1e-3
+    scores = tiny_model.scorer().score([silence])["score"]
+    assert np.isfinite(scores).tolist() == [False, True]
     assert tiny_model.scorer().score([]).empty
+
+
+def test_evidence_is_the_score_of_what_each_window_adds(tiny_model):
+    table = tiny_model.scorer().score([AUDIO[:, : 20 * RATE]])
+    columns = evidence_columns(table)
+    assert columns == [f"e_{n}" for n in range(25)]
+    embeddings = embed_audio(tiny_model.encoder, AUDIO[:, : 10 * RATE])
+    with torch.inference_mode():
+        hidden = tiny_model.quality_head(torch.from_numpy(embeddings.astype(np.float32)))
+    windows = hidden.reshape(len(hidden) * 25, 3, -1).mean(dim=1).numpy()
+    expected = tiny_model.classifier.score(windows).reshape(-1, 25)
+    rows = table[table["start_s"] == 0]
+    np.testing.assert_allclose(rows[columns].to_numpy(), expected, atol=1e-5)
 
 
 def test_ablations_hold_the_same_padam_scores_and_their_probes(tiny_model):

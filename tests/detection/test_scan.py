@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import soundfile
 from pydantic import ValidationError
 
 from padam.audio.media import MediaError, write_flac
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.scan import ScanConfig, scan_title
 from padam.detection.temporal_filter import TemporalFilter
+from tests.audio.signals import write_media
 
 from .conftest import RATE, LoudnessScorer
 
@@ -21,6 +23,8 @@ def test_the_loud_stretch_is_the_event(loud_title):
     assert (event["start_s"], event["end_s"], event["channels"]) == (10, 20, [1])
     assert event["start_timecode"] == "00:00:10.000"
     assert event["peak_score"] == pytest.approx(0.8, abs=0.02)
+    assert (event["id"], event["start_sample"], event["end_sample"]) == (1, 10 * RATE, 20 * RATE)
+    assert (event["severity"], document["severity"]) == ("issue", "issue")
     assert [s["flagged"] for s in document["segments"]] == [False, True, False, False]
     assert document["segments"][3]["end_s"] == pytest.approx(35)
     assert document["title"]["channels"] == 2
@@ -58,7 +62,9 @@ def test_silence_that_cannot_be_scored_is_not_called_clean(tmp_path):
     document = scan_title(path, SCORER)
     assert document["verdict"] == "undetermined"
     assert document["segments"][0]["channel_scores"] == [None, None]
-    assert "2 of 2 segments could not be scored" in document["warnings"]
+    assert document["warnings"] == [
+        "2 of 2 segments could not be scored: silent, or not sound",
+    ]
 
 
 def test_a_title_under_one_second_is_undetermined(tmp_path):
@@ -78,16 +84,52 @@ def test_a_model_without_threshold_does_not_call_titles_clean(loud_title):
     assert document["model"]["threshold"] is None
 
 
-def test_surround_is_mixed_down_unless_asked(tmp_path):
-    path = tmp_path / "surround.flac"
-    audio = np.random.default_rng(0).uniform(-0.1, 0.1, (6, 11 * RATE)).astype(np.float32)
-    write_flac(path, audio, RATE)
-    mixed = scan_title(path, SCORER)
+@pytest.fixture(scope="module")
+def surround(tmp_path_factory):
+    """11 s of 5.1, each channel louder than the one before."""
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (6, 11 * RATE)).astype(np.float32)
+    path = tmp_path_factory.mktemp("surround") / "surround.flac"
+    write_flac(path, noise * np.arange(1, 7, dtype=np.float32)[:, None], RATE)
+    return path
+
+
+def test_every_channel_but_the_lfe_is_scored(surround):
+    document = scan_title(surround, SCORER)
+    assert document["title"]["channels"] == 6
+    assert document["title"]["channel_names"] == ["FL", "FR", "FC", "SL", "SR"]
+    scores = document["segments"][0]["channel_scores"]
+    assert scores == pytest.approx([0.1, 0.2, 0.3, 0.5, 0.6], abs=0.01)
+    assert document["warnings"] == ["not scored: channel LFE"]
+    assert document["events"][0]["channels"] == [3, 4]
+
+
+def test_surround_is_mixed_down_or_picked_from_where_asked(surround):
+    mixed = scan_title(surround, SCORER, ScanConfig(channels="downmix"))
     assert len(mixed["segments"][0]["channel_scores"]) == 2
-    assert mixed["title"]["channels"] == 6
-    assert any("mixed down" in warning for warning in mixed["warnings"])
-    every = scan_title(path, SCORER, ScanConfig(surround="every_channel"))
-    assert len(every["segments"][0]["channel_scores"]) == 6
+    assert "6 channels were mixed down to 2 before scoring" in mixed["warnings"]
+    picked = scan_title(surround, SCORER, ScanConfig(channels=("LFE", "FC", "none")))
+    assert picked["title"]["channel_names"] == ["LFE", "FC"]
+    assert picked["segments"][0]["channel_scores"] == pytest.approx([0.4, 0.3], abs=0.01)
+    with pytest.raises(MediaError, match="none of the channels TL in it: FL, FR, FC"):
+        scan_title(surround, SCORER, ScanConfig(channels=("TL",)))
+
+
+def test_what_the_decoder_put_up_with_is_told(tmp_path):
+    audio = np.full((1, 12 * RATE), 0.1, np.float32)
+    audio[0, 5000:5004] = np.nan
+    soundfile.write(tmp_path / "nan.wav", audio.T, RATE, subtype="FLOAT")
+    assert scan_title(tmp_path / "nan.wav", SCORER)["warnings"] == ["4 samples are NaN or infinite"]
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (1, 12 * 48000)).astype(np.float32)
+    gapped = write_media(tmp_path / "gap.mkv", noise, gaps_s=[(4.0, 2.5)])
+    (warning,) = scan_title(gapped, SCORER)["warnings"]
+    assert warning.startswith("1 gap in the sound, 2.5")
+    assert "first at 00:00:04.0" in warning
+    pictures = np.zeros((350, 48, 64, 3), np.uint8)
+    late = write_media(tmp_path / "late.mkv", noise, frames=pictures, audio_start_s=1.5)
+    document = scan_title(late, SCORER)
+    assert document["title"]["audio_start_s"] == pytest.approx(1.5, abs=0.05)
+    assert document["warnings"][0] == "the sound begins 1.50 s after the title"
+    assert document["title"]["frame_rate"] == {"numerator": 25, "denominator": 1}
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no media file\n" * 50, None])

@@ -32,6 +32,7 @@ from padam.audio.storage import written_whole
 from padam.audio.timeline import Timeline
 
 __all__ = [
+    "DecodedAudio",
     "MediaError",
     "MediaInfo",
     "probe",
@@ -169,14 +170,34 @@ def read_audio_and_gaps(
             break
         blocks.append(block)
         count += block.shape[1]
-    gaps = (Span(first / timeline.rate, end / timeline.rate) for first, end in timeline.gaps)
-    return np.concatenate(blocks, axis=1), tuple(gaps)
+    return np.concatenate(blocks, axis=1), _spans(timeline)
+
+
+class DecodedAudio(Iterator[Audio]):
+    """Blocks of a file as they are decoded, and what was wrong with those that came so far."""
+
+    def __init__(self, blocks: Iterator[Audio], timeline: Timeline) -> None:
+        self._blocks = blocks
+        self._timeline = timeline
+
+    def __next__(self) -> Audio:
+        return next(self._blocks)
+
+    @property
+    def gaps(self) -> tuple[Span, ...]:
+        """Where silence stands in for sound that is missing or could not be decoded."""
+        return _spans(self._timeline)
+
+    @property
+    def not_finite(self) -> int:
+        """Number of samples that were NaN or infinite; they are read as 0 or full scale."""
+        return self._timeline.not_finite
 
 
 def stream_audio(
     path: str | Path, block_s: float, *, sample_rate: int = 48000, channels: int | None = None
-) -> Iterator[Audio]:
-    """Yield the file as consecutive blocks of `block_s`, the last one maybe shorter.
+) -> "DecodedAudio":
+    """Return the file as consecutive blocks of `block_s`, the last one maybe shorter.
 
     Together they are `read_audio(path)`; memory stays bounded by a block. Packets that cannot be
     decoded are skipped and their time is silence. Raises MediaError as `read_audio` does.
@@ -185,7 +206,8 @@ def stream_audio(
     size = round(block_s * sample_rate)
     if size < 1:
         raise ValueError(f"block_s {block_s} is less than one sample")
-    return _blocks_of(size, Timeline(path, channels), sample_rate)
+    timeline = Timeline(path, channels)
+    return DecodedAudio(_blocks_of(size, timeline, sample_rate), timeline)
 
 
 def write_flac(path: str | Path, audio: Audio, sample_rate: int, subtype: str = "PCM_24") -> None:
@@ -202,6 +224,10 @@ def write_flac(path: str | Path, audio: Audio, sample_rate: int, subtype: str = 
     soundfile.write(content, audio.T, sample_rate, subtype=subtype, format="FLAC")
     with written_whole(path) as partial:
         partial.write_bytes(content.getbuffer())
+
+
+def _spans(timeline: Timeline) -> tuple[Span, ...]:
+    return tuple(Span(first / timeline.rate, end / timeline.rate) for first, end in timeline.gaps)
 
 
 def _blocks_of(size: int, timeline: Timeline, sample_rate: int) -> Iterator[Audio]:

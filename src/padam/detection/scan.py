@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,16 +12,21 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from padam.audio import Audio
-from padam.audio.media import MediaError, MediaInfo, probe, stream_audio
+from padam.audio.ahead import read_ahead
+from padam.audio.media import DecodedAudio, MediaError, MediaInfo, probe, stream_audio
 from padam.detection.events import find_events, flag_segments
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.json_report import Document, detections_document
+from padam.detection.reports.timecode import timecode
 from padam.detection.scorers.base import Scorer
 from padam.detection.segments import MINIMUM_LAST_S
+from padam.detection.severity import SeverityRules
 from padam.detection.temporal_filter import TemporalFilter
 
 Progress = Callable[[float, float], None]
 """Called with the seconds scanned so far and the title's duration in seconds."""
+LATE_S = 0.1
+_LFE = ("LFE", "LFE2")
 
 
 class ScanConfig(BaseModel):
@@ -31,9 +37,11 @@ class ScanConfig(BaseModel):
     threshold: float | None = None
     x_s: float | None = Field(default=None, ge=0)
     y_s: float | None = Field(default=None, ge=0)
-    # Two channels of a surround title cost a third; a defect in one of six is diluted by it.
-    surround: Literal["downmix", "every_channel"] = "downmix"
+    # `every`: each channel but the LFE, which is no programme to a model; `downmix`: two of a
+    # surround title, which cost a third and dilute a defect in one of six; or names such as FL, FR
+    channels: Literal["every", "downmix"] | tuple[str, ...] = "every"
     block_s: float = Field(default=60.0, gt=0, le=600)
+    severity: SeverityRules = SeverityRules()
 
     @model_validator(mode="after")
     def _filter_is_whole(self) -> ScanConfig:
@@ -60,33 +68,70 @@ def scan_title(
     info = probe(path)
     if not info.has_audio:
         raise MediaError(path, "holds no audio stream")
-    scores = score_file(info, scorer, config, progress)
+    chosen = choose_channels(info, config.channels)
+    stream = stream_audio(
+        info.path,
+        config.block_s,
+        sample_rate=scorer.sample_rate,
+        channels=None if chosen.rows is not None else 2,
+    )
+    scores = scorer.score(_prepared(stream, chosen, scorer.sample_rate, info, progress))
     x_s, y_s = point.filter.x_s, point.filter.y_s
     segments = flag_segments(scores, point.threshold, x_s, y_s)
-    channels = int(scores["channel"].nunique()) or _scored_channels(info, config)
     return detections_document(
         info,
-        channels,
+        chosen.names,
         scorer,
         point,
         scores,
         segments,
-        find_events(scores, point.threshold, x_s, y_s),
-        _warnings(info, scores, segments, point),
+        find_events(scores, point.threshold, x_s, y_s, config.severity),
+        [*_warnings(info, chosen, scores, segments, point), *_damage(stream)],
     )
 
 
-def score_file(
-    info: MediaInfo, scorer: Scorer, config: ScanConfig, progress: Progress | None = None
-) -> pd.DataFrame:
-    """Scores of a file's segments and channels, streamed: a block at a time is in memory."""
-    downmix = 2 if info.channels > 2 and config.surround == "downmix" else None
-    blocks = stream_audio(
-        info.path, config.block_s, sample_rate=scorer.sample_rate, channels=downmix
-    )
-    if progress is not None:
-        blocks = _reporting(blocks, scorer.sample_rate, info.duration_s, progress)
-    return scorer.score(blocks)
+@dataclass(frozen=True)
+class ChosenChannels:
+    """Channels to be scored: their names, and their rows in the file; None: mixed down to 2."""
+
+    names: tuple[str, ...]
+    rows: tuple[int, ...] | None
+
+
+def choose_channels(
+    info: MediaInfo, wanted: Literal["every", "downmix"] | tuple[str, ...]
+) -> ChosenChannels:
+    """Return which channels of a file are scored; MediaError where it has none of the names."""
+    names = info.channel_names
+    if wanted == "downmix" and info.channels > 2:
+        return ChosenChannels(("FL", "FR"), None)
+    if isinstance(wanted, str):
+        rows = tuple(row for row, name in enumerate(names) if name not in _LFE)
+        rows = rows or tuple(range(info.channels))
+    else:
+        rows = tuple(names.index(name) for name in wanted if name in names)
+        if not rows:
+            raise MediaError(
+                info.path, f"none of the channels {', '.join(wanted)} in it: {', '.join(names)}"
+            )
+    return ChosenChannels(tuple(names[row] for row in rows), rows)
+
+
+def _prepared(
+    stream: DecodedAudio,
+    chosen: ChosenChannels,
+    sample_rate: int,
+    info: MediaInfo,
+    progress: Progress | None,
+) -> Iterator[Audio]:
+    """Blocks of the chosen channels, decoded while the ones before are scored."""
+    rows = chosen.rows
+    whole = rows is None or rows == tuple(range(info.channels))
+    blocks: Iterator[Audio] = stream if whole else (block[list(rows or ())] for block in stream)
+    ahead = read_ahead(blocks)
+    if progress is None:
+        return ahead
+    return _reporting(ahead, sample_rate, info.duration_s, progress)
 
 
 def _reporting(
@@ -114,19 +159,21 @@ def _operating_point(scorer: Scorer, config: ScanConfig) -> OperatingPoint:
     return OperatingPoint(threshold, own.filter if own else TemporalFilter())
 
 
-def _scored_channels(info: MediaInfo, config: ScanConfig) -> int:
-    return 2 if info.channels > 2 and config.surround == "downmix" else info.channels
-
-
 def _warnings(
-    info: MediaInfo, scores: pd.DataFrame, segments: pd.DataFrame, point: OperatingPoint
+    info: MediaInfo,
+    chosen: ChosenChannels,
+    scores: pd.DataFrame,
+    segments: pd.DataFrame,
+    point: OperatingPoint,
 ) -> list[str]:
     warnings = []
     if segments.empty:
         warnings.append(f"shorter than {MINIMUM_LAST_S:g} s: there was nothing to score")
     unscored = int(segments["score"].isna().sum())
     if unscored:
-        warnings.append(f"{unscored} of {len(segments)} segments could not be scored")
+        warnings.append(
+            f"{unscored} of {len(segments)} segments could not be scored: silent, or not sound"
+        )
     partly = int(scores["score"].isna().sum())
     if partly and not unscored:
         warnings.append(f"{partly} of {len(scores)} channel scores could not be given")
@@ -138,6 +185,25 @@ def _warnings(
             f"audio ends at {heard_s:.1f} s of {info.duration_s:.1f} s: "
             "the file is cut short or its sound is shorter than its picture"
         )
-    if info.channels > 2 and scores["channel"].nunique() == 2:
+    if info.audio_start_s > LATE_S:
+        warnings.append(f"the sound begins {info.audio_start_s:.2f} s after the title")
+    if chosen.rows is None:
         warnings.append(f"{info.channels} channels were mixed down to 2 before scoring")
+    elif len(chosen.rows) < info.channels:
+        left = [n for row, n in enumerate(info.channel_names) if row not in chosen.rows]
+        warnings.append(f"not scored: channel {', '.join(left)}")
+    return warnings
+
+
+def _damage(stream: DecodedAudio) -> list[str]:
+    """What the decoder had to put up with."""
+    warnings = []
+    if gaps := stream.gaps:
+        missing_s = sum(gap.end_s - gap.start_s for gap in gaps)
+        warnings.append(
+            f"{len(gaps)} {'gap' if len(gaps) == 1 else 'gaps'} in the sound, {missing_s:.2f} s in "
+            f"all, the first at {timecode(gaps[0].start_s)}: silence stands in"
+        )
+    if stream.not_finite:
+        warnings.append(f"{stream.not_finite} samples are NaN or infinite")
     return warnings

@@ -3,7 +3,7 @@
 import copy
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -28,6 +28,7 @@ __all__ = [
     "choose_runtime",
     "embed_audio",
     "represent",
+    "represent_windows",
     "resolve_precision",
 ]
 
@@ -154,15 +155,47 @@ def represent(
     head: QualityHead, embeddings: npt.NDArray[np.floating[Any]]
 ) -> npt.NDArray[np.float32]:
     """Return representations r (…, 512), float32, of embeddings (…, T, 384) (PADAM §4.2)."""
+    return _pooled(head, embeddings, lambda hidden: head.pool(hidden))
+
+
+def represent_windows(
+    head: QualityHead, embeddings: npt.NDArray[np.floating[Any]]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return r (…, 512) and what r is made of: the hidden states pooled window by window.
+
+    The latter is (…, windows, 512), each window 3 of the T steps or 0.4 s, with the memory that the
+    GRU has of the steps before. Raises ValueError for T that is no multiple of 3.
+    """
+    steps = embeddings.shape[-2]
+    if steps % TIME_PATCHES:
+        raise ValueError(f"{steps} embeddings are no whole windows of {TIME_PATCHES}")
+    windows = steps // TIME_PATCHES
+
+    def pool(hidden: torch.Tensor) -> torch.Tensor:
+        local = head.pool(hidden.reshape(-1, TIME_PATCHES, hidden.shape[-1]))
+        return torch.cat([head.pool(hidden)[:, None], local.unflatten(0, (-1, windows))], dim=1)
+
+    pooled = _pooled(head, embeddings, pool, (1 + windows,))
+    return pooled[..., 0, :], pooled[..., 1:, :]
+
+
+def _pooled(
+    head: QualityHead,
+    embeddings: npt.NDArray[np.floating[Any]],
+    pool: Callable[[torch.Tensor], torch.Tensor],
+    shape: tuple[int, ...] = (),
+) -> npt.NDArray[np.float32]:
+    """Apply `pool`, (B, T, 512) to (B, *shape, 512), to the hidden states in batches."""
     leading = embeddings.shape[:-2]
     rows = embeddings.reshape(-1, *embeddings.shape[-2:])
     device = next(head.parameters()).device
-    parts = [np.zeros((0, head.config.hidden_width), dtype=np.float32)]
+    width = head.config.hidden_width
+    parts = [np.zeros((0, *shape, width), dtype=np.float32)]
     with torch.inference_mode(), _in_eval_mode(head):
         for start in range(0, len(rows), REPRESENT_BATCH):
             batch = torch.from_numpy(rows[start : start + REPRESENT_BATCH].astype(np.float32))
-            parts.append(head.represent(batch.to(device)).cpu().numpy())
-    return np.concatenate(parts).reshape(*leading, head.config.hidden_width)
+            parts.append(pool(head(batch.to(device))).cpu().numpy())
+    return np.concatenate(parts).reshape(*leading, *shape, width)
 
 
 @contextmanager

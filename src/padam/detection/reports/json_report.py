@@ -9,28 +9,31 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import padam
 from padam.audio.media import MediaInfo
 from padam.audio.storage import written_whole
-from padam.detection.events import Event
+from padam.detection.events import Event, evidence_columns
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.timecode import timecode
-from padam.detection.scorers.base import PROBABILITY_PREFIX, Scorer
+from padam.detection.scorers.base import EVIDENCE_S, PROBABILITY_PREFIX, Scorer
+from padam.detection.severity import worst
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "2.0"
 
 Document = dict[str, Any]
 
 
 def detections_document(
     info: MediaInfo,
-    channels: int,
+    channels: Sequence[str],
     scorer: Scorer,
     point: OperatingPoint,
     scores: pd.DataFrame,
@@ -41,7 +44,8 @@ def detections_document(
     """The document of a scanned title, ready for `json.dumps`.
 
     scores: rows per segment and channel (`Scorer.score`); segments: the table of `flag_segments`;
-    channels: how many were scored, after any downmix. Scores that could not be given are null.
+    channels: names of those that were scored, after any downmix. Scores that could not be given are
+    null. Samples are counted at the file's rate.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -51,7 +55,11 @@ def detections_document(
             "duration_s": _rounded(info.duration_s),
             "sample_rate": info.sample_rate,
             "channels": info.channels,
-            "scored_channels": channels,
+            "scored_channels": len(channels),
+            "channel_names": list(channels),
+            "frame_rate": _fraction(info.frame_rate),
+            "start_timecode": info.start_timecode,
+            "audio_start_s": _rounded(info.audio_start_s),
         },
         "model": {
             "scorer": scorer.name,
@@ -62,7 +70,8 @@ def detections_document(
             "filter": {"x_s": point.filter.x_s, "y_s": point.filter.y_s},
         },
         "verdict": _verdict(segments, point.threshold),
-        "events": [_event(event) for event in events],
+        "severity": worst([event.severity for event in events]),
+        "events": [_event(event, n, info.sample_rate) for n, event in enumerate(events, 1)],
         "segments": _segments(scores, segments),
         "warnings": list(warnings),
     }
@@ -94,6 +103,7 @@ def _verdict(segments: pd.DataFrame, threshold: float) -> str:
 
 def _segments(scores: pd.DataFrame, segments: pd.DataFrame) -> list[Document]:
     by_start = {start: rows.sort_values("channel") for start, rows in scores.groupby("start_s")}
+    columns = evidence_columns(scores)
     return [
         {
             "start_s": _rounded(row["start_s"]),
@@ -102,9 +112,19 @@ def _segments(scores: pd.DataFrame, segments: pd.DataFrame) -> list[Document]:
             "above_threshold": bool(row["above_threshold"]),
             "flagged": bool(row["flagged"]),
             "defects": _defects(by_start[row["start_s"]]),
+            "evidence": _evidence(by_start[row["start_s"]], columns) if row["flagged"] else None,
         }
         for row in segments.to_dict("records")
     ]
+
+
+def _evidence(channels: pd.DataFrame, columns: list[str]) -> list[list[float | None]] | None:
+    """Scores of each 0.4 s that lies in the segment, a list a channel; None without evidence."""
+    length_s = float(channels["end_s"].iloc[0] - channels["start_s"].iloc[0])
+    within = columns[: math.ceil(length_s / EVIDENCE_S - 1e-6)]
+    if not within:
+        return None
+    return [[_rounded(value) for value in row] for row in channels[within].to_numpy(np.float64)]
 
 
 def _defects(channels: pd.DataFrame) -> Document:
@@ -118,18 +138,26 @@ def _defects(channels: pd.DataFrame) -> Document:
     }
 
 
-def _event(event: Event) -> Document:
+def _event(event: Event, number: int, sample_rate: int) -> Document:
     return {
+        "id": number,
         "start_s": _rounded(event.start_s),
         "end_s": _rounded(event.end_s),
+        "start_sample": round(event.start_s * sample_rate),
+        "end_sample": round(event.end_s * sample_rate),
         "start_timecode": timecode(event.start_s),
         "end_timecode": timecode(event.end_s),
         "channels": list(event.channels),
         "peak_score": _rounded(event.peak_score),
+        "severity": event.severity,
         "defects": [
             {"defect": name, "probability": _rounded(value)} for name, value in event.defects
         ],
     }
+
+
+def _fraction(rate: Fraction | None) -> Document | None:
+    return {"numerator": rate.numerator, "denominator": rate.denominator} if rate else None
 
 
 def _rounded(value: float) -> float | None:

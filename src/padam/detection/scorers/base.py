@@ -19,6 +19,8 @@ from padam.detection.segments import SEGMENT_S, Segment, iter_segments
 
 SEGMENT_COLUMNS = ["start_s", "end_s", "channel", "score"]
 PROBABILITY_PREFIX = "p_"
+EVIDENCE_PREFIX = "e_"
+EVIDENCE_S = 0.4
 
 BatchScore = Callable[[Audio], dict[str, npt.NDArray[np.floating]]]
 
@@ -39,11 +41,12 @@ class Scorer(Protocol):
         ...
 
     def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
-        """Rows (start_s, end_s, channel, score[, p_<defect> …]) of a title's consecutive blocks.
+        """Rows (start_s, end_s, channel, score[, p_<defect> …, e_<n> …]) of consecutive blocks.
 
         Blocks are (channels, samples) at `sample_rate`, of any length. A greater score is more
-        defective; NaN where the scorer could not judge. A scorer that stands for several systems
-        which share their work adds a column `scorer`.
+        defective; NaN where the scorer could not judge. e_0, e_1, … are the scores of what was
+        heard in each 0.4 s of the segment, and tell where in it a defect lies. A scorer that stands
+        for several systems which share their work adds a column `scorer`.
         """
         ...
 

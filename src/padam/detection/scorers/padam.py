@@ -20,6 +20,7 @@ import torch
 from padam.audio import Audio
 from padam.detection.padam_model import PadamModel
 from padam.detection.scorers.base import (
+    EVIDENCE_PREFIX,
     PROBABILITY_PREFIX,
     SEGMENT_COLUMNS,
     score_in_batches,
@@ -27,11 +28,18 @@ from padam.detection.scorers.base import (
 )
 from padam.detection.segments import SEGMENT_S
 from padam.detection.title_embeddings import TitleEmbeddings
-from padam.training.embedding import Precision, checked_precision, embed_audio, represent
+from padam.training.embedding import (
+    Precision,
+    checked_precision,
+    embed_audio,
+    represent,
+    represent_windows,
+)
 
 Embeddings = npt.NDArray[np.floating]
 Columns = dict[str, npt.NDArray[np.floating]]
 
+SILENCE = 10 ** (-90 / 20)  # peak; dither of 16 bits is below it
 FEATURE_EXTRACTOR = "feature_extractor"
 QUALITY_HEAD = "quality_head"
 
@@ -47,7 +55,10 @@ def only_where(judged: npt.NDArray[np.bool_], columns: Columns) -> Columns:
 
 
 class PadamScorer:
-    """The whole of PADAM: s in [0, 1] per segment and channel, and each defect's probability."""
+    """The whole of PADAM: s in [0, 1] per segment and channel, and each defect's probability.
+
+    The evidence is s of the representation of each 0.4 s, as if the segment held nothing else.
+    """
 
     name = "padam"
     sample_rate = 16_000
@@ -66,7 +77,7 @@ class PadamScorer:
         return checked_precision(self.model.encoder)
 
     def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
-        """Columns start_s, end_s, channel, score, p_<defect> …; see `Scorer.score`."""
+        """Columns start_s, end_s, channel, score, p_<defect> …, e_<n> …; see `Scorer.score`."""
         return score_in_batches(
             blocks, self.sample_rate, self._score_rows, batch_segments=self._batch_segments
         )
@@ -88,15 +99,19 @@ class PadamScorer:
         return pd.concat(frames, ignore_index=True)
 
     def _score_rows(self, rows: Audio) -> Columns:
-        """Columns of the rows; NaN for a row that holds NaN or infinity: no model can judge it."""
+        """Columns of the rows; NaN for a row that no model can judge: one not finite, or silent."""
         finite = np.asarray(np.isfinite(rows).all(axis=1))
-        audible = rows if finite.all() else np.where(finite[:, None], rows, 0)
-        embeddings = embed_audio(self.model.encoder, audible, self.precision)
-        return only_where(finite, self._columns(embeddings))
+        usable = rows if finite.all() else np.where(finite[:, None], rows, 0)
+        judged = np.abs(usable).max(axis=1, initial=0) > SILENCE
+        embeddings = embed_audio(self.model.encoder, usable, self.precision)
+        return only_where(judged, self._columns(embeddings))
 
     def _columns(self, embeddings: Embeddings) -> Columns:
-        representation = represent(self.model.quality_head, embeddings)
+        representation, windows = represent_windows(self.model.quality_head, embeddings)
         columns: Columns = {"score": self.model.classifier.score(representation)}
+        evidence = self.model.classifier.score(windows.reshape(-1, windows.shape[-1]))
+        for index, scores in enumerate(evidence.reshape(windows.shape[:-1]).T):
+            columns[f"{EVIDENCE_PREFIX}{index}"] = scores
         with torch.inference_mode():
             logits = self.model.quality_head.classify(torch.from_numpy(representation))
             probabilities = torch.sigmoid(logits).numpy()
