@@ -100,7 +100,7 @@ def test_every_channel_but_the_lfe_is_scored(surround):
     scores = document["segments"][0]["channel_scores"]
     assert scores == pytest.approx([0.1, 0.2, 0.3, 0.5, 0.6], abs=0.01)
     assert document["warnings"] == ["not scored: channel LFE"]
-    assert document["events"][0]["channels"] == [3, 4]
+    assert document["events"][0]["channels"] == [4]
 
 
 def test_surround_is_mixed_down_or_picked_from_where_asked(surround):
