@@ -1,31 +1,35 @@
 """The command `padam`, for operators: media files in, reports and an exit status out.
 
-Kedro, Lightning, scikit-learn and matplotlib are not imported here: they take longer than the scan
-of a short file.
+What scans is imported by the processes that scan: this one watches over them.
 """
 
 import json
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path, PurePath
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from padam import __version__
-from padam.audio.media import MediaError
-from padam.audio.media_folder import find_media
-from padam.audio.storage import Location, as_location
-from padam.detection.padam_model import PadamModel, PadamModelError
-from padam.detection.reports.folder import write_reports
-from padam.detection.scan import ScanConfig, scan_title
+from padam.audio.media_folder import MediaFolderError, find_media
+from padam.audio.storage import Location, as_location, is_url
+from padam.detection.batch import BatchError, Outcome, ScanTask, default_threads, run_batch
+from padam.detection.severity import SEVERITIES
+from padam.detection.watch import stable_titles
 
-EXIT_CLEAN, EXIT_DEFECTS, EXIT_NOT_SCANNED = 0, 1, 2
-CAN_BE_MENDED = (MediaError, OSError, PadamModelError, ValueError)
-MODELS = Path("data") / "06_models" / "padam_model"
+EXIT_CLEAN, EXIT_DEFECTS, EXIT_NOT_SCANNED, EXIT_INTERRUPTED = 0, 1, 2, 130
+WAYS = ("every", "downmix")
+POLL_S = 5.0
+CAN_BE_MENDED = (OSError, ValueError)
+MODELS: Final = Path("data") / "06_models" / "padam_model"
 
 
 @click.group(name="padam")
@@ -42,59 +46,165 @@ def padam() -> None:
     help="PADAM model folder, a path or a URL; by default the project's newest.",
 )
 @click.option("--threshold", type=click.FloatRange(0.0, 1.0), help="Default: the model's own.")
+@click.option(
+    "--channels",
+    default="every",
+    show_default=True,
+    help="every (but the LFE), downmix (two of a surround title), or names: FL,FR,FC.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["fyi", "issue", "blocker"]),
+    default="fyi",
+    show_default=True,
+    help="Least severity of an event that makes the exit status 1.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Titles scanned at once, each in a process of its own; 0: in this process.",
+)
+@click.option(
+    "--stall",
+    "stall_s",
+    type=click.FloatRange(1.0),
+    default=120.0,
+    show_default=True,
+    help="Seconds without progress after which a title is given up.",
+)
+@click.option("--again", is_flag=True, help="Scan also what is finished and unchanged.")
+@click.option("--watch", is_flag=True, help="Go on, and scan what is new in the folders.")
+@click.option(
+    "--stable",
+    "stable_s",
+    type=click.FloatRange(0.0),
+    default=30.0,
+    show_default=True,
+    help="With --watch: seconds for which a file must not have changed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def scan(
     files: tuple[str, ...],
     out: Path,
     model: str | None,
     threshold: float | None,
+    channels: str,
+    fail_on: str,
+    jobs: int,
+    stall_s: float,
+    again: bool,
+    watch: bool,
+    stable_s: float,
     as_json: bool,
 ) -> None:
-    """Scan media FILES (or folders of them) for audio defects and write reports under --out.
+    """Scan media FILES (or folders, or .txt lists of them) and write a report of each under --out.
 
-    A file is a path or a URL that fsspec opens, such as s3://bucket/film.mkv.
+    A file is a path or a URL that fsspec opens, such as s3://bucket/film.mkv. A title that is
+    finished and unchanged is not scanned again, so a batch that was broken off goes on.
 
-    Exit status: 0 all clean, 1 defects found, 2 a file could not be scanned.
+    Exit status: 0 all clean, 1 defects found, 2 a title could not be scanned.
     """
     try:
-        titles = media_files(files)
-        scorer = PadamModel.load(as_location(model) if model else newest_model()).scorer()
-    except CAN_BE_MENDED as error:
+        task = ScanTask(
+            model=as_location(model) if model else newest_model(),
+            out=writable(out),
+            config={
+                "threshold": threshold,
+                "channels": channels if channels in WAYS else tuple(channels.split(",")),
+            },
+            again=again,
+            threads=default_threads(jobs),
+        )
+        # a folder that is watched may be empty yet
+        rounds = watched(files, stable_s) if watch else iter([media_files(files)])
+        outcomes = []
+        for titles in rounds:
+            outcomes = scan_all(titles, task, jobs=jobs, stall_s=stall_s, quiet=as_json)
+            if watch and outcomes:
+                tell(outcomes, as_json)
+    except KeyboardInterrupt:
+        click.echo("Interrupted: what is finished is kept, and not scanned again.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except (*CAN_BE_MENDED, BatchError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_NOT_SCANNED)
-    config = ScanConfig(threshold=threshold)
-    documents: list[dict[str, Any]] = []
-    unreadable: dict[str, str] = {}
+    tell(outcomes, as_json)
+    if not as_json:
+        click.echo(f"Reports: {out}")
+    sys.exit(exit_status(outcomes, fail_on))
+
+
+def scan_all(
+    titles: Mapping[str, Location], task: ScanTask, *, jobs: int, stall_s: float, quiet: bool
+) -> list[Outcome]:
+    """Scan titles with a line for each that is finished, and return what became of them."""
+    outcomes: list[Outcome] = []
+    console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=as_json,
+        console=console,
+        disable=quiet,
+        transient=True,
     ) as bar:
-        for name, title in titles.items():
-            task = bar.add_task(PurePath(title).name, total=None)
+        several = len(titles) > 1
+        total = bar.add_task("all titles", total=len(titles), visible=several)
+        shown: dict[str, TaskID] = {}
 
-            def show(done_s: float, total_s: float, task: TaskID = task) -> None:
-                bar.update(task, completed=done_s, total=total_s)
+        def show(name: str, done_s: float, total_s: float) -> None:
+            if name not in shown:
+                shown[name] = bar.add_task(escape(PurePath(name).name))
+            bar.update(shown[name], completed=done_s, total=total_s)
 
-            try:
-                document = scan_title(title, scorer, config, progress=show)
-                write_reports(out / name, document)
-            except MediaError as error:
-                unreadable[str(title)] = error.reason
-                continue
-            except OSError as error:
-                click.echo(f"Error: the report of {title} cannot be written: {error}", err=True)
-                sys.exit(EXIT_NOT_SCANNED)
-            documents.append(document)
-    if as_json:
-        click.echo(json.dumps({"titles": documents, "unreadable": unreadable}))
-    else:
-        Console().print(results_table(documents, unreadable))
-        click.echo(f"Reports: {out}")
-    sys.exit(exit_status(documents, unreadable))
+        batch = run_batch(titles, task, jobs=jobs, stall_s=stall_s, progress=show)
+        with closing(batch):
+            for outcome in batch:
+                outcomes.append(outcome)
+                bar.advance(total)
+                if (finished := shown.pop(outcome.name, None)) is not None:
+                    bar.remove_task(finished)
+                if several and not quiet:
+                    state = f"{outcome.status}{', finished before' if outcome.reused else ''}"
+                    console.print(
+                        f"{len(outcomes)} of {len(titles)}  {outcome.name}: {state}", markup=False
+                    )
+    order = {name: number for number, name in enumerate(titles)}
+    return sorted(outcomes, key=lambda outcome: order[outcome.name])
+
+
+def watched(files: Sequence[str], stable_s: float) -> Iterator[dict[str, Location]]:
+    """Yield what has become stable below the given places, until interrupted."""
+
+    def listing() -> dict[str, Location]:
+        with suppress(MediaFolderError):
+            return media_files(files)
+        return {}
+
+    for place in files:
+        if not is_url(as_location(place)) and not Path(place).exists():
+            raise MediaFolderError(f"'{place}' does not exist: there is nothing to watch")
+    return stable_titles(listing, stable_s, POLL_S, sleep=time.sleep)
+
+
+def writable(out: Path) -> Path:
+    """Return the folder of the reports, made where it is missing; OSError where that fails."""
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=out):
+        return out
+
+
+def tell(outcomes: list[Outcome], as_json: bool) -> None:
+    """Print the result: a table for people, or a line of JSON."""
+    if not as_json:
+        Console().print(results_table(outcomes))
+        return
+    documents = [each.document for each in outcomes if each.document]
+    missing = {each.name: each.reason for each in outcomes if not each.document}
+    click.echo(json.dumps({"titles": documents, "unreadable": missing}))
 
 
 def media_files(paths: Iterable[str | Path]) -> dict[str, Location]:
@@ -125,40 +235,46 @@ def newest_model() -> Path:
     return versions[-1]
 
 
-def exit_status(documents: list[dict[str, Any]], unreadable: dict[str, str]) -> int:
-    """Return 2 where a title could not be judged, 1 where a defect was found, else 0."""
-    verdicts = {document["verdict"] for document in documents}
-    if unreadable or "undetermined" in verdicts:
-        return EXIT_NOT_SCANNED
-    return EXIT_DEFECTS if "defective" in verdicts else EXIT_CLEAN
+def exit_status(outcomes: Iterable[Outcome], fail_on: str = "fyi") -> int:
+    """Return 2 where a title could not be judged, 1 where a severe enough defect is, else 0."""
+    status = EXIT_CLEAN
+    for outcome in outcomes:
+        if outcome.status not in ("clean", "defective"):
+            return EXIT_NOT_SCANNED
+        severity = outcome.document.get("severity")
+        if severity and SEVERITIES.index(severity) >= SEVERITIES.index(fail_on):
+            status = EXIT_DEFECTS
+    return status
 
 
-def results_table(documents: list[dict[str, Any]], unreadable: dict[str, str]) -> Table:
-    """Return the one-screen result: a row per event, and one per clean or unreadable title."""
+def results_table(outcomes: Iterable[Outcome]) -> Table:
+    """Return the one-screen result: a row per event, and one per title without any."""
     table = Table(title="PADAM scan", title_justify="left")
-    for column in ("title", "verdict", "from", "to", "score", "likely"):
+    for column in ("title", "verdict", "from", "to", "severity", "score", "likely"):
         table.add_column(column)
-    for document in documents:
-        title = document["title"]["file"]
+    for outcome in outcomes:
+        name, document = escape(outcome.name), outcome.document
+        if not document:
+            table.add_row(name, outcome.status, "", "", "", "", escape(outcome.reason))
+            continue
         if not document["events"]:
-            table.add_row(title, document["verdict"], "", "", "", "")
+            table.add_row(name, outcome.status)
         for event in document["events"]:
             likely = ", ".join(
                 f"{defect['defect']} {defect['probability']:.2f}" for defect in event["defects"][:2]
             )
             table.add_row(
-                title,
-                document["verdict"],
+                name,
+                outcome.status,
                 event["start_timecode"],
                 event["end_timecode"],
+                event["severity"],
                 f"{event['peak_score']:.2f}",
                 likely,
             )
-            title = ""
+            name = ""
         for warning in document["warnings"]:
-            table.add_row("", "warning", "", "", "", warning)
-    for title, reason in unreadable.items():
-        table.add_row(title, "not scanned", "", "", "", reason)
+            table.add_row("", "warning", "", "", "", "", escape(warning))
     return table
 
 

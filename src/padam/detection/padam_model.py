@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from padam.detection.scorers.padam import PadamScorer
 
 FORMAT = "1"
+DESCRIPTION = "model.json"  # holds the digest of every other file
 _REMEDY = "train one with `kedro run`, or name the folder of a trained model"
 
 
@@ -115,7 +116,7 @@ class PadamModel:
             "quality_head": self.quality_head.config.model_dump(mode="json"),
             "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in files},
         }
-        (folder / "model.json").write_text(json.dumps(document, indent=2), encoding="utf-8")
+        (folder / DESCRIPTION).write_text(json.dumps(document, indent=2), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Location) -> PadamModel:
@@ -182,7 +183,7 @@ def _threshold(stored: float | None) -> float:
 
 
 def _read_document(folder: Path) -> dict[str, Any]:
-    path = folder / "model.json"
+    path = folder / DESCRIPTION
     if not folder.is_dir():
         raise PadamModelError(folder, "there is no such folder, so no PADAM model")
     if not path.is_file():

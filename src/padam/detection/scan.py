@@ -57,8 +57,11 @@ def scan_title(
     scorer: Scorer,
     config: ScanConfig | None = None,
     progress: Progress | None = None,
+    fingerprint: str | None = None,
 ) -> Document:
     """The detections document of a media file; see `reports.json_report`.
+
+    `fingerprint` is kept in it: a digest of what the document depends on.
 
     Raises MediaError for a file that cannot be read or holds no audio, and ValueError where neither
     the configuration nor the scorer has a threshold.
@@ -87,6 +90,7 @@ def scan_title(
         segments,
         find_events(scores, point.threshold, x_s, y_s, config.severity),
         [*_warnings(info, chosen, scores, segments, point), *_damage(stream)],
+        fingerprint,
     )
 
 

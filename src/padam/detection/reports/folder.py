@@ -1,5 +1,6 @@
 """The report of one title as a folder: the document for machines, the timeline for people."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,22 @@ DOCUMENT = "detections.json"
 TIMELINE = "timeline.png"
 
 
+def finished_document(folder: Path, fingerprint: str) -> Document | None:
+    """Return the document of a finished report that has this fingerprint; None without one."""
+    try:
+        document: Document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+        return document if document["fingerprint"] == fingerprint else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def write_reports(folder: Path, document: Document) -> None:
-    """Write `detections.json` and `timeline.png`; the document last, since it says all is there."""
+    """Write `detections.json` and `timeline.png`; the document last, since it says all is there.
+
+    A document of an earlier scan goes first, for the same reason.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / DOCUMENT).unlink(missing_ok=True)
     segments = pd.DataFrame(document["segments"])
     if not segments.empty:
         segments["score"] = [

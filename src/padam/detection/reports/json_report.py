@@ -40,6 +40,7 @@ def detections_document(
     segments: pd.DataFrame,
     events: Sequence[Event],
     warnings: Sequence[str] = (),
+    fingerprint: str | None = None,
 ) -> Document:
     """The document of a scanned title, ready for `json.dumps`.
 
@@ -74,6 +75,7 @@ def detections_document(
         "events": [_event(event, n, info.sample_rate) for n, event in enumerate(events, 1)],
         "segments": _segments(scores, segments),
         "warnings": list(warnings),
+        "fingerprint": fingerprint,
     }
 
 
