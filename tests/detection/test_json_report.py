@@ -10,6 +10,7 @@ from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.json_report import schema, write_document
 from padam.detection.reports.timecode import timecode
 from padam.detection.scan import scan_title
+from padam.detection.severity import SeverityRules
 from padam.detection.temporal_filter import TemporalFilter
 
 from .conftest import LoudnessScorer
@@ -31,6 +32,31 @@ def test_the_schema_is_a_schema_and_describes_every_field():
             yield from undescribed(child.get("items", {}), f"{path}/{name}[]")
 
     assert list(undescribed(schema())) == []
+
+
+def test_the_page_of_the_fields_has_each_with_its_description(project):
+    page = (project / "docs" / "detections.md").read_text(encoding="utf-8")
+
+    def fields(node, path=""):
+        for name, child in node.get("properties", {}).items():
+            yield f"| `{path}{name}` |", f"| {child['description']} |"
+            yield from fields(child, f"{path}{name}.")
+            yield from fields(child.get("items", {}), f"{path}{name}[].")
+
+    lines = page.splitlines()
+    for start, end in fields(schema()):
+        assert [line for line in lines if line.startswith(start) and line.endswith(end)], start
+
+
+def test_the_severities_of_the_page_are_the_defaults(project):
+    page = (project / "docs" / "detections.md").read_text(encoding="utf-8")
+    rules = SeverityRules()
+    for line in (
+        f"with a margin of {rules.blocker_margin} and more, or of {rules.issue_margin} and more "
+        f"over {rules.blocker_s:g} s and more",
+        f"with a margin of {rules.issue_margin} and more, or of {rules.issue_s:g} s and more",
+    ):
+        assert line in page
 
 
 def test_a_document_follows_the_schema(document):
