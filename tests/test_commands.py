@@ -16,6 +16,7 @@ from padam import commands
 from padam.audio.media import write_flac
 from padam.commands import exit_status, media_files, padam
 from padam.detection.batch import Outcome
+from padam.detection.reports.formats import FORMATS
 from tests.detection.conftest import RATE, tiny_model  # noqa: F401
 
 SLOW_TO_IMPORT = ("kedro", "mlflow", "torch", "sklearn", "pandas", "matplotlib")
@@ -25,6 +26,10 @@ def test_the_process_that_watches_imports_nothing_that_scans() -> None:
     code = f"import sys, padam.commands; print([m for m in {SLOW_TO_IMPORT} if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.stdout.strip() == "[]", answer.stderr
+
+
+def test_the_formats_that_can_be_asked_for_are_those_there_are() -> None:
+    assert tuple(FORMATS) == commands.FORMAT_NAMES
 
 
 def test_the_command_has_a_version_and_names_its_parts() -> None:

@@ -22,11 +22,14 @@ from padam import __version__
 from padam.audio.media_folder import MediaFolderError, find_media
 from padam.audio.storage import Location, as_location, is_url
 from padam.detection.batch import BatchError, Outcome, ScanTask, default_threads, run_batch
+from padam.detection.reports.smpte import RATES
 from padam.detection.severity import SEVERITIES
 from padam.detection.watch import stable_titles
 
 EXIT_CLEAN, EXIT_DEFECTS, EXIT_NOT_SCANNED, EXIT_INTERRUPTED = 0, 1, 2, 130
 WAYS = ("every", "downmix")
+FORMAT_NAMES = ("csv", "audacity", "edl", "resolve", "xmeml", "ebu-qc", "junit")
+"""Those of `reports.formats`, which takes longer to import than to name."""
 POLL_S = 5.0
 CAN_BE_MENDED = (OSError, ValueError)
 MODELS: Final = Path("data") / "06_models" / "padam_model"
@@ -51,6 +54,22 @@ def padam() -> None:
     default="every",
     show_default=True,
     help="every (but the LFE), downmix (two of a surround title), or names: FL,FR,FC.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice([*FORMAT_NAMES, "all"]),
+    default=["csv"],
+    show_default=True,
+    help="Further report files (docs/report_formats.md); may be given several times.",
+)
+@click.option(
+    "--frame-rate",
+    type=click.Choice(list(RATES)),
+    default="25",
+    show_default=True,
+    help="Frames a second in reports of titles without pictures.",
 )
 @click.option(
     "--fail-on",
@@ -91,6 +110,8 @@ def scan(
     model: str | None,
     threshold: float | None,
     channels: str,
+    formats: tuple[str, ...],
+    frame_rate: str,
     fail_on: str,
     jobs: int,
     stall_s: float,
@@ -114,6 +135,8 @@ def scan(
                 "threshold": threshold,
                 "channels": channels if channels in WAYS else tuple(channels.split(",")),
             },
+            formats=FORMAT_NAMES if "all" in formats else tuple(dict.fromkeys(formats)),
+            options={"frame_rate": frame_rate, "fail_on": fail_on},
             again=again,
             threads=default_threads(jobs),
         )

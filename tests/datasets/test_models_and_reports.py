@@ -93,6 +93,11 @@ def test_reports_keep_the_folders_of_their_titles(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("timeline.png"))) == 3
 
 
+def test_an_unknown_report_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="No such report formats: pdf"):
+        ReportsDataset(filepath=str(tmp_path), formats=["csv", "pdf"])
+
+
 def test_a_work_folder_is_there_when_it_is_asked_for(tmp_path: Path) -> None:
     dataset = WorkFolderDataset(filepath=str(tmp_path / "a" / "b"))
     assert dataset.load().is_dir()

@@ -1,23 +1,38 @@
 """Reports of scanned titles: a folder per title, the same that `padam scan` writes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kedro.io import DatasetError
+
 from padam.datasets.versioned_folder import VersionedFolderDataset
 from padam.detection.reports.folder import DOCUMENT, write_reports
+from padam.detection.reports.formats import FORMATS
 
 Documents = dict[str, dict[str, Any]]
 
 
 class ReportsDataset(VersionedFolderDataset[Mapping[str, dict[str, Any]], Documents]):
-    """Detections documents by title; loads as ``dict`` of title to document."""
+    """Detections documents by title; loads as ``dict`` of title to document.
+
+    ``formats`` are the names of further report files (`padam.detection.reports.formats`).
+    """
+
+    def __init__(self, *, filepath: str, formats: Sequence[str] = (), **options: Any) -> None:
+        if unknown := set(formats) - set(FORMATS):
+            raise DatasetError(
+                f"No such report formats: {', '.join(sorted(unknown))}. "
+                f"There are {', '.join(FORMATS)}."
+            )
+        self._formats = tuple(formats)
+        super().__init__(filepath=filepath, **options)
 
     def write_folder(self, folder: Path, data: Mapping[str, dict[str, Any]]) -> None:
         """Write the reports of every title."""
         for title, document in data.items():
-            write_reports(folder / title, document)
+            write_reports(folder / title, document, self._formats)
 
     def read_folder(self, folder: Path) -> Documents:
         """Return the documents."""

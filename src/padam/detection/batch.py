@@ -52,11 +52,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ScanTask:
-    """What every title of a batch is scanned with; `config` are the fields of a `ScanConfig`."""
+    """What every title of a batch is scanned with.
+
+    `config` are the fields of a `ScanConfig`, `formats` names of `reports.formats`, `options` the
+    fields of `ReportOptions`.
+    """
 
     model: Location
     out: Path
     config: Mapping[str, Any] = field(default_factory=dict)
+    formats: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
     again: bool = False  # also titles that are finished
     threads: int = 1
 

@@ -14,8 +14,9 @@ from padam.audio.media import MediaError
 from padam.audio.storage import Location, StorageError, identity, locate, read_bytes
 from padam.detection.batch import BatchError, Outcome, ScanTask
 from padam.detection.padam_model import DESCRIPTION, PadamModel, PadamModelError
-from padam.detection.reports.folder import finished_document, write_reports
+from padam.detection.reports.folder import finished_document, write_formats, write_reports
 from padam.detection.reports.json_report import SCHEMA_VERSION
+from padam.detection.reports.options import ReportOptions
 from padam.detection.scan import ScanConfig, scan_title
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class TitleScan:
     def __init__(self, task: ScanTask) -> None:
         self._task = task
         self._config = ScanConfig.model_validate(dict(task.config))
+        self._options = ReportOptions.model_validate(dict(task.options))
         try:
             self._scorer = PadamModel.load(task.model).scorer()
             self._model = hashlib.sha256(read_bytes(locate(task.model, DESCRIPTION))).hexdigest()
@@ -51,9 +53,11 @@ class TitleScan:
             if not self._task.again:
                 finished = finished_document(folder, fingerprint)
                 if finished is not None:
+                    # other formats than then may be wanted now
+                    write_formats(folder, finished, self._task.formats, self._options)
                     return Outcome(name, finished["verdict"], document=finished, reused=True)
             document = scan_title(place, self._scorer, self._config, progress, fingerprint)
-            write_reports(folder, document)
+            write_reports(folder, document, self._task.formats, self._options)
         except MediaError as error:
             return Outcome(name, "unreadable", error.reason)
         except BrokenPipeError:

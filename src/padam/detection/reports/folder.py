@@ -1,12 +1,15 @@
-"""The report of one title as a folder: the document for machines, the timeline for people."""
+"""The report of one title as a folder: the document, the timeline, and files for other programs."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from padam.audio.storage import written_whole
+from padam.detection.reports.formats import FORMATS
 from padam.detection.reports.json_report import Document, write_document
+from padam.detection.reports.options import DEFAULTS, ReportOptions
 
 DOCUMENT = "detections.json"
 TIMELINE = "timeline.png"
@@ -21,13 +24,19 @@ def finished_document(folder: Path, fingerprint: str) -> Document | None:
         return None
 
 
-def write_reports(folder: Path, document: Document) -> None:
-    """Write `detections.json` and `timeline.png`; the document last, since it says all is there.
+def write_reports(
+    folder: Path,
+    document: Document,
+    formats: Iterable[str] = (),
+    options: ReportOptions = DEFAULTS,
+) -> None:
+    """Write `detections.json`, `timeline.png` and files of the given formats.
 
-    A document of an earlier scan goes first, for the same reason.
+    The document comes last, since it says that all is there, and one of an earlier scan goes first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DOCUMENT).unlink(missing_ok=True)
+    write_formats(folder, document, formats, options)
     segments = pd.DataFrame(document["segments"])
     if not segments.empty:
         segments["score"] = [
@@ -46,3 +55,12 @@ def write_reports(folder: Path, document: Document) -> None:
         with written_whole(folder / TIMELINE) as partial:
             figure.savefig(partial, format="png", dpi=110)
     write_document(document, folder / DOCUMENT)
+
+
+def write_formats(
+    folder: Path, document: Document, formats: Iterable[str], options: ReportOptions = DEFAULTS
+) -> None:
+    """Write the files of the given formats, each whole or not at all."""
+    for form in (FORMATS[name] for name in formats):
+        with written_whole(folder / form.file_name) as partial:
+            partial.write_text(form.text(document, options), encoding="utf-8")
