@@ -4,11 +4,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from padam.audio.pages import render
 from padam.audio.storage import written_whole
 from padam.defects.base import DefectParams
 from padam.defects.distribution import CONFIDENCE, count_outside
@@ -61,7 +61,7 @@ def write_gallery(folder: Path, gallery: Gallery) -> Path:
         )
     if gallery.drawn is not None:
         _write(folder / "pictures" / "drawn.png", _picture(gallery.drawn, "png"))
-    page = _template().render(_page(gallery, cards))
+    page = render("padam.defects", INDEX, _FILTERS, **_page(gallery, cards))
     # a file name that is no Unicode has no other way to be shown
     _write(folder / INDEX, page.encode("utf-8", errors="xmlcharrefreplace"))
     return folder / INDEX
@@ -186,29 +186,15 @@ def _outside(shares: pd.DataFrame, numbers: pd.DataFrame) -> list[str]:
     ]
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("padam.defects"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "words": _words,
-        "share": _share,
-        "number": number_text,
-        "quantity": quantity_text,
-    }
-    return environment.get_template(INDEX)
-
-
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
 def _share(value: float) -> str:
     return "–" if np.isnan(value) else f"{100 * value:.1f} %"
+
+
+_FILTERS = {"words": _words, "share": _share, "number": number_text, "quantity": quantity_text}
 
 
 def _picture(figure: Figure, file_format: str) -> bytes:

@@ -10,9 +10,9 @@ import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from padam.audio.media import write_flac
+from padam.audio.pages import render
 from padam.audio.storage import written_whole
 from padam.quality.listening_test import Pair
-from padam.quality.pages import render
 from padam.quality.registry import METRIC_NAMES, higher_is_better
 
 INDEX = "index.html"
@@ -94,6 +94,7 @@ def write_examples(folder: Path, examples: QualityExamples) -> Path:
             "load the two of one run, or run the metric fusion again"
         )
     page = render(
+        "padam.quality",
         "quality_examples.html",
         cards=[_card(row) for row in examples.clips.to_dict(orient="records")],
         scored=examples.scored,

@@ -12,9 +12,9 @@ from padam.audio import Audio
 from padam.audio.levels import peak_db
 from padam.audio.loudness import integrated_loudness_lufs
 from padam.audio.media import write_flac
+from padam.audio.pages import render
 from padam.audio.storage import written_whole
 from padam.quality.listening_test import HIDDEN_REFERENCE, TRAINING, ListeningTest, Pair
-from padam.quality.pages import render
 
 INDEX = "index.html"
 AUDIO = "audio"
@@ -102,7 +102,14 @@ def _write_page(path: Path, test: ListeningTest, audio_s: float, inlined: dict[s
         "tones": _TONES,
     }
     minutes = math.ceil((audio_s + _RATING_S * len(test.key)) / 60)
-    page = render("listening_test.html", test=data, minutes=minutes, scale=SCALE, inlined=inlined)
+    page = render(
+        "padam.quality",
+        "listening_test.html",
+        test=data,
+        minutes=minutes,
+        scale=SCALE,
+        inlined=inlined,
+    )
     with written_whole(path) as partial:
         partial.write_text(page, encoding="utf-8")
     return path
