@@ -1,7 +1,6 @@
 """Pages made of a package's templates."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jinja2
 
@@ -9,7 +8,7 @@ import jinja2
 def render(
     package: str,
     template: str,
-    filters: Mapping[str, Callable[..., Any]] | None = None,
+    filters: Mapping[str, Callable[..., object]] | None = None,
     **values: object,
 ) -> str:
     """Fill a template of the package's folder `templates`; a value that it lacks is an error.

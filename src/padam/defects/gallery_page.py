@@ -1,6 +1,7 @@
 """The gallery as a folder that a browser opens without a network: page, pictures, FLAC files."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,12 @@ def _share(value: float) -> str:
     return "–" if np.isnan(value) else f"{100 * value:.1f} %"
 
 
-_FILTERS = {"words": _words, "share": _share, "number": number_text, "quantity": quantity_text}
+_FILTERS: dict[str, Callable[..., str]] = {
+    "words": _words,
+    "share": _share,
+    "number": number_text,
+    "quantity": quantity_text,
+}
 
 
 def _picture(figure: Figure, file_format: str) -> bytes:
