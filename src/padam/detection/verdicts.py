@@ -48,6 +48,7 @@ def _empty_is_none(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_unguarded)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Judged(BaseModel):
@@ -72,7 +73,7 @@ class Judged(BaseModel):
     channels: str
     severity: Literal["fyi", "issue", "blocker"]
     defect: str
-    probability: Annotated[float | None, BeforeValidator(_empty_is_none), Field(ge=0, le=1)]
+    probability: Annotated[Share | None, BeforeValidator(_empty_is_none)]
     peak_score: float = Field(allow_inf_nan=False)
     verdict: Literal["", "genuine", "creative_intent", "no_issue"]
     sub_category: Text

@@ -199,7 +199,8 @@ def _data(document: Document, names: Sequence[str], end_s: float) -> Document:
     return {
         "id": document_id(document),
         "columns": VERDICT_COLUMNS,
-        "verdicts": VERDICTS,
+        # pairs: an object would be sorted by name
+        "verdicts": list(VERDICTS.items()),
         "guard": GUARD,
         "guarded": GUARDED,
         "file": document["title"]["file"],

@@ -2,6 +2,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
+  const verdicts = new Map(data.verdicts);
   const NEAR = 0.015; // of the timeline's width: so near an event is meant
   const MARKS = { genuine: "●", creative_intent: "◆", no_issue: "○" };
 
@@ -193,10 +194,10 @@
       const { verdict } = sayingOf(n);
       const mark = link.querySelector(".mark");
       mark.textContent = verdict ? MARKS[verdict] : "";
-      mark.title = verdict ? data.verdicts[verdict] : "";
+      mark.title = verdict ? verdicts.get(verdict) : "";
       if (verdict) {
         mark.setAttribute("role", "img");
-        mark.setAttribute("aria-label", data.verdicts[verdict]);
+        mark.setAttribute("aria-label", verdicts.get(verdict));
       } else {
         mark.removeAttribute("role");
         mark.removeAttribute("aria-label");
@@ -219,7 +220,7 @@
     for (const input of cards[number].querySelectorAll("input[type=radio]")) input.checked = input.value === verdict;
     say(number, { verdict });
     byId("status").textContent = verdict
-      ? `Event ${idOf(number)}: ${data.verdicts[verdict]}. ${byId("judged").textContent}.`
+      ? `Event ${idOf(number)}: ${verdicts.get(verdict)}. ${byId("judged").textContent}.`
       : `Event ${idOf(number)}: no verdict.`;
   }
 
@@ -250,7 +251,7 @@
     c: () => cards[current].querySelector(".comment").focus(),
     0: () => judge(current, ""),
   };
-  Object.keys(data.verdicts).forEach((verdict, n) => (KEYS[n + 1] = () => judge(current, verdict)));
+  [...verdicts.keys()].forEach((verdict, n) => (KEYS[n + 1] = () => judge(current, verdict)));
   const ARROWS = { ArrowDown: "j", ArrowRight: "j", ArrowUp: "k", ArrowLeft: "k" };
 
   document.addEventListener("keydown", (event) => {
