@@ -7,7 +7,7 @@ genuine before creative intent before no issue. Events are counted beside titles
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,9 @@ class ReviewConfig(BaseModel):
     resamples: int = Field(default=2000, ge=100)
     seed: int = Field(default=0, ge=0)
     # share of all segments that people are to review
-    volumes: tuple[float, ...] = Field(default=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05))
+    volumes: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (
+        0.001, 0.002, 0.005, 0.01, 0.02, 0.05,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -80,12 +80,9 @@ def thresholds_for_volumes(scanned: ScannedTitles, volumes: Sequence[float]) -> 
 
     Each title's own temporal filter is in force. Columns volume, threshold, segments_share,
     titles_share (with anything to review), review_hours, hours. Where even the highest score is
-    too much, the threshold is NaN and nothing is to be reviewed. Empty without titles. Raises
-    ValueError for a volume outside 0 to 1.
+    too much, the threshold is NaN and nothing is to be reviewed. Empty without titles.
     """
-    columns = "volume threshold segments_share titles_share review_hours hours".split()
-    if bad := [volume for volume in volumes if not 0 < volume <= 1]:
-        raise ValueError(f"volumes {bad} are no shares of segments: give numbers above 0 and to 1")
+    columns = ["volume", "threshold", "segments_share", "titles_share", "review_hours", "hours"]
     scores = [title.scores for title in scanned.titles]
     if not sum(map(len, scores)):
         return pd.DataFrame(columns=columns)

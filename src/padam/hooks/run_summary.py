@@ -277,6 +277,32 @@ def ratings_rows(summary: Summary) -> Rows:
     ]
 
 
+def production_review_rows(summary: Summary) -> Rows:
+    """What operators made of the detections."""
+    counts, scanned = summary["counts"], summary["scanned"]
+    rows = [
+        (
+            "judged",
+            f"{counts['events'] - counts['unjudged']} of {counts['events']} events in "
+            f"{counts['titles']} titles by {counts['reviewers']}; disagreed on "
+            f"{counts['disagreed']}",
+        )
+    ]
+    for level, measures in summary["shares"].items():
+        for measure, row in measures.items():
+            if row["share"] is not None:
+                rows.append(
+                    (
+                        f"{measure.replace('_', ' ')}, {level}s",
+                        f"{100 * row['share']:.1f} % ({row['count']} of {row['of']}), 95 % "
+                        f"{100 * row['wilson_low']:.1f} to {100 * row['wilson_high']:.1f} %",
+                    )
+                )
+    if not scanned["titles"]:
+        rows.append(("no flagged share", "no detections.json: name them with detections=PATH"))
+    return rows
+
+
 PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "synthesis": ("synthesis_summary", synthesis_rows),
     "metric fusion": ("fusion_summary", fusion_rows),
@@ -291,4 +317,5 @@ PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "q̂ predicted": ("quality_regressor_summary", quality_regressor_rows),
     "evaluation": ("evaluation_summary", evaluation_rows),
     "detection": ("detection_summary", detection_rows),
+    "production review": ("production_review_summary", production_review_rows),
 }
