@@ -69,17 +69,22 @@ class Operator:
         return ActionChains(self.driver).move_to_element_with_offset(plot, round(offset), 0)
 
 
-@pytest.fixture
-def driver(tmp_path: Path) -> Iterator[WebDriver]:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def browser(folder: Path) -> Iterator[WebDriver]:
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM or ""
     for argument in ("--headless=new", "--disable-dev-shm-usage", "--window-size=1280,900"):
         options.add_argument(argument)
-    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
+    options.add_argument(f"--user-data-dir={folder / 'profile'}")
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")  # Chromium refuses to run for root otherwise
     options.add_experimental_option(
-        "prefs", {"download.default_directory": str(tmp_path / "downloads")}
+        "prefs", {"download.default_directory": str(folder / "downloads")}
     )
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
@@ -87,15 +92,25 @@ def driver(tmp_path: Path) -> Iterator[WebDriver]:
     driver.quit()
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Path:
     document = document_of(three_events(), file=NAME)
-    title = write_title(tmp_path / "title.wav", three_events())
-    (tmp_path / "report.html").write_text(html_report(document, excerpts_of(title, document)))
-    return tmp_path / "report.html"
+    title = write_title(folder / "title.wav", three_events())
+    (folder / "report.html").write_text(html_report(document, excerpts_of(title, document)))
+    return folder / "report.html"
 
 
-def test_an_operator_judges_a_title(driver: WebDriver, page: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def driver(browser: WebDriver, page: Path) -> WebDriver:
+    """The browser as if it had never seen the page."""
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.get(page.as_uri())
+    browser.execute_script("localStorage.clear()")
+    browser.get_log("browser")
+    return browser
+
+
+def test_an_operator_judges_a_title(driver: WebDriver, page: Path, folder: Path) -> None:
     operator = Operator(driver, page)
     operator.open()
     assert driver.title.startswith("=</script>"), "the name of the file is text"
@@ -142,7 +157,7 @@ def test_an_operator_judges_a_title(driver: WebDriver, page: Path, tmp_path: Pat
     assert operator.one("#event-2 .comment").get_attribute("value") == COMMENT
 
     operator.one("#export").click()
-    downloads = tmp_path / "downloads"
+    downloads = folder / "downloads"
     operator.wait_for(lambda: list(downloads.glob("verdicts_*.csv")))
     (file,) = downloads.glob("verdicts_*.csv")
     document = document_of(three_events(), file=NAME)
@@ -209,10 +224,11 @@ def test_nothing_stands_out_of_the_page(driver: WebDriver, page: Path, width: in
 
 def test_a_browser_that_keeps_nothing_is_told_of(driver: WebDriver, page: Path) -> None:
     refuse = "Storage.prototype.setItem = () => { throw new DOMException('full'); };"
-    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": refuse})
+    script = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": refuse})
     operator = Operator(driver, page)
     operator.open()
     assert not operator.one("#unkept").is_displayed()
     operator.press("1")
     assert "does not keep your verdicts" in operator.one("#unkept").text
     assert operator.judged() == "1 of 3 judged"
+    driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)

@@ -34,7 +34,9 @@ class ScannedTitle:
 
     def kept(self, threshold: float) -> npt.NDArray[np.bool_]:
         """Segments that a scan with this threshold, and this title's filter, would flag."""
-        return filter_segments(self.scores >= threshold, self.times, self.x_s, self.y_s)
+        above = self.scores >= threshold
+        # most titles have nothing above, and are spared the filter
+        return filter_segments(above, self.times, self.x_s, self.y_s) if above.any() else above
 
 
 @dataclass(frozen=True)
