@@ -7,11 +7,13 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
 
 from padam.audio.media import read_audio, write_flac
+from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.event_pictures import (
     HEIGHT,
     WIDTH,
@@ -21,8 +23,12 @@ from padam.detection.reports.event_pictures import (
 )
 from padam.detection.reports.excerpts import LONGEST_S, Excerpt, excerpts_of
 from padam.detection.reports.html_report import html_report
+from padam.detection.reports.json_report import schema
 from padam.detection.reports.score_paths import time_ticks, timeline
+from padam.detection.scan import scan_title
+from padam.detection.temporal_filter import TemporalFilter
 from padam.detection.verdicts import VERDICT_COLUMNS, document_id
+from tests.detection.conftest import LoudnessScorer
 from tests.detection.review_kit import (
     RATE,
     document_of,
@@ -90,6 +96,19 @@ def title(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(title: Path) -> Page:
     document = document_of(three_events())
     return Page(html_report(document, excerpts_of(title, document)))
+
+
+def test_the_documents_of_these_tests_follow_the_schema() -> None:
+    for events in ([], three_events()):
+        jsonschema.validate(document_of(events), schema(), jsonschema.Draft202012Validator)
+
+
+def test_what_a_scan_finds_is_on_its_page(loud_title: Path) -> None:
+    document = scan_title(loud_title, LoudnessScorer(OperatingPoint(0.5, TemporalFilter())))
+    found = Page(html_report(document, excerpts_of(loud_title, document)))
+    assert len(found.all("audio")) == len(document["events"]) > 0
+    assert found.data["rows"][0]["start_s"] == document["events"][0]["start_s"]
+    assert "loudness 1" in found.text
 
 
 def test_nothing_is_fetched_and_every_label_has_its_field(page: Page) -> None:

@@ -84,7 +84,7 @@ def review_figure(review: Review, table: pd.DataFrame, groups: pd.DataFrame) -> 
         defects.barh(labels, width, left=left, color=_COLOURS[verdict], label=text)
         left += width
     defects.set_xlabel("events by their likeliest defect")
-    defects.legend(fontsize=7)
+    defects.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
     intent = groups[groups["by"] == "creative_intent"].head(_MOST_BARS).iloc[::-1]
     intents.barh(intent["value"], intent["events"], color=_COLOURS["creative_intent"])
     intents.set_xlabel("events of creative intent")
