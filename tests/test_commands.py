@@ -16,6 +16,7 @@ from padam import commands
 from padam.audio.media import write_flac
 from padam.commands import exit_status, media_files, padam
 from padam.detection.batch import Outcome
+from padam.detection.reports.folder import HTML
 from padam.detection.reports.formats import FORMATS
 from tests.detection.conftest import RATE, tiny_model  # noqa: F401
 
@@ -29,7 +30,7 @@ def test_the_process_that_watches_imports_nothing_that_scans() -> None:
 
 
 def test_the_formats_that_can_be_asked_for_are_those_there_are() -> None:
-    assert tuple(FORMATS) == commands.FORMAT_NAMES
+    assert (HTML, *FORMATS) == commands.FORMAT_NAMES
 
 
 def test_the_command_has_a_version_and_names_its_parts() -> None:

@@ -28,8 +28,8 @@ from padam.detection.watch import stable_titles
 
 EXIT_CLEAN, EXIT_DEFECTS, EXIT_NOT_SCANNED, EXIT_INTERRUPTED = 0, 1, 2, 130
 WAYS = ("every", "downmix")
-FORMAT_NAMES = ("csv", "audacity", "edl", "resolve", "xmeml", "ebu-qc", "junit")
-"""Those of `reports.formats`, which takes longer to import than to name."""
+FORMAT_NAMES = ("html", "csv", "audacity", "edl", "resolve", "xmeml", "ebu-qc", "junit")
+"""The page, and those of `reports.formats`, which takes longer to import than to name."""
 POLL_S = 5.0
 CAN_BE_MENDED = (OSError, ValueError)
 MODELS: Final = Path("data") / "06_models" / "padam_model"
@@ -60,9 +60,9 @@ def padam() -> None:
     "formats",
     multiple=True,
     type=click.Choice([*FORMAT_NAMES, "all"]),
-    default=["csv"],
+    default=["html", "csv"],
     show_default=True,
-    help="Further report files (docs/report_formats.md); may be given several times.",
+    help="Report files (docs/report_formats.md); may be given several times.",
 )
 @click.option(
     "--frame-rate",

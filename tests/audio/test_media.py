@@ -329,6 +329,11 @@ def test_probe_reads_the_timecode_of_the_first_frame(tmp_path, rate, written, re
     assert (info.frame_rate, info.start_timecode) == (rate, read)
 
 
+def test_channels_without_a_layout_are_numbered(tmp_path):
+    soundfile.write(tmp_path / "five.wav", np.zeros((800, 5)), 8000)
+    assert probe(tmp_path / "five.wav").channel_names == ("1", "2", "3", "4", "5")
+
+
 @pytest.mark.parametrize("name", ["late.mkv", "late.mp4", "late.ts"])
 def test_probe_tells_how_late_the_sound_begins(tmp_path, name):
     pictures = np.zeros((75, 48, 64, 3), np.uint8)

@@ -9,6 +9,7 @@ import pytest
 
 from padam.audio.media import write_flac
 from padam.detection.batch import BatchError, Outcome, ScanTask, run_batch
+from padam.detection.reports.folder import HTML
 from padam.detection.reports.formats import FORMATS
 from padam.detection.watch import stable_titles
 
@@ -74,14 +75,15 @@ def test_what_is_finished_and_unchanged_is_not_scanned_again(titles, model, tmp_
 
 def test_report_files_are_written_also_for_what_is_finished(titles, model, tmp_path):
     title = {"a.flac": titles["a.flac"]}
-    formats = tuple(FORMATS)
+    formats = (*FORMATS, HTML)
     list(run_batch(title, ScanTask(model, tmp_path, formats=("csv",)), jobs=0))
     names = {path.name for path in (tmp_path / "a.flac").iterdir()}
     assert names == {"detections.json", "timeline.png", "events.csv"}
     (outcome,) = run_batch(title, ScanTask(model, tmp_path, formats=formats), jobs=0)
     assert outcome.reused
     names = {path.name for path in (tmp_path / "a.flac").iterdir()}
-    assert names == {"detections.json", "timeline.png", *(f.file_name for f in FORMATS.values())}
+    files = {f.file_name for f in FORMATS.values()}
+    assert names == {"detections.json", "timeline.png", "report.html", *files}
 
 
 def test_a_process_that_hangs_or_dies_costs_its_title_only(titles, model, tmp_path):

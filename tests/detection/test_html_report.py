@@ -176,11 +176,20 @@ def test_of_surround_the_affected_channels_are_heard_alone(tmp_path: Path) -> No
 
 def test_downmixed_titles_are_heard_as_they_were_scored(tmp_path: Path) -> None:
     write_flac(tmp_path / "surround.flac", np.full((6, 3 * RATE), 0.1, np.float32), RATE)
-    document = document_of([event(1, 1.0, 1.5, [0], hum=0.6)], 3.0, channels=6)
+    document = document_of([event(1, 1.0, 1.5, [0], hum=0.6)], 3.0, ("Lo", "Ro"), channels=6)
     excerpt = excerpts_of(tmp_path / "surround.flac", document)(document["events"][0])
     assert isinstance(excerpt, Excerpt)
     assert excerpt.audio.shape == (2, round(2.5 * RATE))
     assert (excerpt.start_s, excerpt.end_s) == (0.0, 2.5)
+
+
+def test_the_channels_that_were_scored_are_those_heard(tmp_path: Path) -> None:
+    levels = np.arange(1, 7, dtype=np.float32)[:, None] / 10
+    write_flac(tmp_path / "surround.flac", np.tile(levels, 3 * RATE), RATE)
+    document = document_of([event(1, 1.0, 1.5, [0], hum=0.6)], 3.0, ("FC", "FL"), channels=6)
+    excerpt = excerpts_of(tmp_path / "surround.flac", document)(document["events"][0])
+    assert isinstance(excerpt, Excerpt)
+    assert excerpt.audio[:, RATE] == pytest.approx([0.3, 0.1], abs=1e-3)
 
 
 def test_events_beyond_the_most_are_listed_without_sound(title: Path) -> None:

@@ -106,6 +106,7 @@ def test_every_channel_but_the_lfe_is_scored(surround):
 def test_surround_is_mixed_down_or_picked_from_where_asked(surround):
     mixed = scan_title(surround, SCORER, ScanConfig(channels="downmix"))
     assert len(mixed["segments"][0]["channel_scores"]) == 2
+    assert mixed["title"]["channel_names"] == ["Lo", "Ro"]
     assert "6 channels were mixed down to 2 before scoring" in mixed["warnings"]
     picked = scan_title(surround, SCORER, ScanConfig(channels=("LFE", "FC", "none")))
     assert picked["title"]["channel_names"] == ["LFE", "FC"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
@@ -99,11 +100,19 @@ def probe(path: str | Path) -> MediaInfo:
             fps=float(rate) if rate else None,
             width=video.width if video else None,
             height=video.height if video else None,
-            channel_names=tuple(c.name for c in audio.layout.channels) if audio else (),
+            channel_names=_channel_names(audio) if audio else (),
             frame_rate=Fraction(rate) if rate else None,
             start_timecode=_start_timecode(container),
             audio_start_s=_start_s(stream, time_zero_s(container)) if stream else 0.0,
         )
+
+
+def _channel_names(audio: AudioCodecContext) -> tuple[str, ...]:
+    """Return the names of the layout, or 1, 2, … where it does not tell the channels apart."""
+    names = tuple(channel.name for channel in audio.layout.channels)
+    if len(set(names)) == audio.channels:
+        return names
+    return tuple(str(number + 1) for number in range(audio.channels))
 
 
 def _start_timecode(container: InputContainer) -> str | None:

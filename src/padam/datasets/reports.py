@@ -8,7 +8,7 @@ from typing import Any
 from kedro.io import DatasetError
 
 from padam.datasets.versioned_folder import VersionedFolderDataset
-from padam.detection.reports.folder import DOCUMENT, write_reports
+from padam.detection.reports.folder import DOCUMENT, HTML, write_reports
 from padam.detection.reports.formats import FORMATS
 
 Documents = dict[str, dict[str, Any]]
@@ -17,14 +17,15 @@ Documents = dict[str, dict[str, Any]]
 class ReportsDataset(VersionedFolderDataset[Mapping[str, dict[str, Any]], Documents]):
     """Detections documents by title; loads as ``dict`` of title to document.
 
-    ``formats`` are the names of further report files (`padam.detection.reports.formats`).
+    ``formats`` are the names of further report files (`padam.detection.reports.formats`), or
+    `html`, which has no sound here, where nobody knows the title's place.
     """
 
     def __init__(self, *, filepath: str, formats: Sequence[str] = (), **options: Any) -> None:
-        if unknown := set(formats) - set(FORMATS):
+        if unknown := set(formats) - {HTML, *FORMATS}:
             raise DatasetError(
                 f"No such report formats: {', '.join(sorted(unknown))}. "
-                f"There are {', '.join(FORMATS)}."
+                f"There are {HTML}, {', '.join(FORMATS)}."
             )
         self._formats = tuple(formats)
         super().__init__(filepath=filepath, **options)

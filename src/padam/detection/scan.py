@@ -26,6 +26,7 @@ from padam.detection.temporal_filter import TemporalFilter
 Progress = Callable[[float, float], None]
 """Called with the seconds scanned so far and the title's duration in seconds."""
 LATE_S = 0.1
+DOWNMIX = ("Lo", "Ro")
 _LFE = ("LFE", "LFE2")
 
 
@@ -108,7 +109,7 @@ def choose_channels(
     """Return which channels of a file are scored; MediaError where it has none of the names."""
     names = info.channel_names
     if wanted == "downmix" and info.channels > 2:
-        return ChosenChannels(("FL", "FR"), None)
+        return ChosenChannels(DOWNMIX, None)
     if isinstance(wanted, str):
         rows = tuple(row for row, name in enumerate(names) if name not in _LFE)
         rows = rows or tuple(range(info.channels))

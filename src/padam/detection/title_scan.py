@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -15,7 +16,7 @@ from padam.audio.storage import Location, StorageError, identity, locate, read_b
 from padam.detection.batch import BatchError, Outcome, ScanTask
 from padam.detection.padam_model import DESCRIPTION, PadamModel, PadamModelError
 from padam.detection.reports.folder import finished_document, write_formats, write_reports
-from padam.detection.reports.json_report import SCHEMA_VERSION
+from padam.detection.reports.json_report import SCHEMA_VERSION, Document
 from padam.detection.reports.options import ReportOptions
 from padam.detection.scan import ScanConfig, scan_title
 
@@ -54,10 +55,10 @@ class TitleScan:
                 finished = finished_document(folder, fingerprint)
                 if finished is not None:
                     # other formats than then may be wanted now
-                    write_formats(folder, finished, self._task.formats, self._options)
+                    self._write(write_formats, folder, finished, place)
                     return Outcome(name, finished["verdict"], document=finished, reused=True)
             document = scan_title(place, self._scorer, self._config, progress, fingerprint)
-            write_reports(folder, document, self._task.formats, self._options)
+            self._write(write_reports, folder, document, place)
         except MediaError as error:
             return Outcome(name, "unreadable", error.reason)
         except BrokenPipeError:
@@ -68,6 +69,11 @@ class TitleScan:
             logger.exception("%s: the scan broke off", place)
             return Outcome(name, "failed", f"{type(error).__name__}: {error}")
         return Outcome(name, document["verdict"], document=document)
+
+    def _write(
+        self, write: Callable[..., None], folder: Path, document: Document, place: Location
+    ) -> None:
+        write(folder, document, self._task.formats, self._options, place)
 
     def _fingerprint(self, place: Location) -> str:
         """Digest of all that the document depends on."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from padam.audio import Audio
-from padam.audio.media import MediaError, read_audio
+from padam.audio.media import MediaError, probe, read_audio
 
 AROUND_S = 1.0
 LONGEST_S = 12.0
@@ -42,8 +42,7 @@ def excerpts_of(path: str | Path, document: dict[str, Any], most: int = MOST_EXC
     """
     title = document["title"]
     rate = min(int(title["sample_rate"]), _HIGHEST_RATE)
-    scored = int(title["scored_channels"])
-    channels = scored if scored in (1, 2) and scored != title["channels"] else None
+    names = title["channel_names"]
     places = {event["id"]: place for place, event in enumerate(document["events"])}
 
     def excerpt(event: dict[str, Any]) -> Excerpt | str:
@@ -53,7 +52,13 @@ def excerpts_of(path: str | Path, document: dict[str, Any], most: int = MOST_EXC
         start_s = round(max(0.0, event["start_s"] - AROUND_S) * rate) / rate
         duration_s = min(event["end_s"] + AROUND_S - start_s, LONGEST_S)
         try:
-            found = read_audio(path, start_s, duration_s, sample_rate=rate, channels=channels)
+            there = probe(path).channel_names
+            picked = [there.index(name) for name in names if name in there]
+            # names that the file has not are those of a downmix to two
+            found = read_audio(
+                path, start_s, duration_s, sample_rate=rate, channels=None if picked else 2
+            )
+            found = found[picked] if picked else found
         except MediaError as error:
             return f"The sound could not be read: {error.reason}."
         if not found.shape[1]:

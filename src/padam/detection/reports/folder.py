@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from padam.audio.storage import written_whole
+from padam.audio.storage import Location, written_whole
 from padam.detection.reports.formats import FORMATS
 from padam.detection.reports.json_report import Document, write_document
 from padam.detection.reports.options import DEFAULTS, ReportOptions
 
 DOCUMENT = "detections.json"
 TIMELINE = "timeline.png"
+HTML, PAGE = "html", "report.html"
 
 
 def finished_document(folder: Path, fingerprint: str) -> Document | None:
@@ -29,14 +30,17 @@ def write_reports(
     document: Document,
     formats: Iterable[str] = (),
     options: ReportOptions = DEFAULTS,
+    media: Location | None = None,
 ) -> None:
     """Write `detections.json`, `timeline.png` and files of the given formats.
 
-    The document comes last, since it says that all is there, and one of an earlier scan goes first.
+    `media` is the title itself, of which `html` holds excerpts. The document comes last, since it
+    says that all is there, and one of an earlier scan goes first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / DOCUMENT).unlink(missing_ok=True)
-    write_formats(folder, document, formats, options)
+    for name in (DOCUMENT, PAGE):
+        (folder / name).unlink(missing_ok=True)
+    write_formats(folder, document, formats, options, media)
     segments = pd.DataFrame(document["segments"])
     if not segments.empty:
         segments["score"] = [
@@ -58,9 +62,35 @@ def write_reports(
 
 
 def write_formats(
-    folder: Path, document: Document, formats: Iterable[str], options: ReportOptions = DEFAULTS
+    folder: Path,
+    document: Document,
+    formats: Iterable[str],
+    options: ReportOptions = DEFAULTS,
+    media: Location | None = None,
 ) -> None:
-    """Write the files of the given formats, each whole or not at all."""
-    for form in (FORMATS[name] for name in formats):
-        with written_whole(folder / form.file_name) as partial:
-            partial.write_text(form.text(document, options), encoding="utf-8")
+    """Write the files of the given formats, each whole or not at all; a page that is there stays.
+
+    Raises KeyError for an unknown format.
+    """
+    for name in formats:
+        if name == HTML:
+            if not (folder / PAGE).exists():
+                _write(folder / PAGE, _page(document, media))
+        else:
+            form = FORMATS[name]
+            _write(folder / form.file_name, form.text(document, options))
+
+
+def _page(document: Document, media: Location | None) -> str:
+    # like the timeline's, its pictures are of matplotlib
+    from padam.detection.reports.excerpts import excerpts_of
+    from padam.detection.reports.html_report import html_report
+
+    if media is None:
+        return html_report(document, lambda _: "This report was written without the title at hand.")
+    return html_report(document, excerpts_of(media, document))
+
+
+def _write(file: Path, text: str) -> None:
+    with written_whole(file) as partial:
+        partial.write_text(text, encoding="utf-8")
