@@ -34,6 +34,11 @@ def titles(tmp_path_factory):
     return {path.name: path for path in sorted(folder.iterdir())}
 
 
+def scanning():
+    """The processes of a batch; other tests may have left workers of another kind."""
+    return [p for p in multiprocessing.active_children() if p.name.startswith("SpawnProcess")]
+
+
 def by_name(outcomes):
     return {outcome.name: outcome for outcome in outcomes}
 
@@ -94,7 +99,7 @@ def test_a_process_that_hangs_or_dies_costs_its_title_only(titles, model, tmp_pa
 
     def strike(name, *_):
         if sent := strikes.pop(name, None):
-            (process,) = multiprocessing.active_children()
+            (process,) = scanning()
             os.kill(process.pid, sent)
 
     task = ScanTask(model, tmp_path / "out", {"block_s": 1.0})
@@ -104,7 +109,7 @@ def test_a_process_that_hangs_or_dies_costs_its_title_only(titles, model, tmp_pa
     assert died == Outcome("dies", "failed", "the process that scanned it died (SIGKILL)")
     assert (scanned.name, scanned.status) in [("a.flac", "clean"), ("a.flac", "defective")]
     assert not strikes
-    assert multiprocessing.active_children() == []
+    assert scanning() == []
 
 
 def test_a_model_that_is_none_ends_the_batch(titles, tmp_path):
@@ -112,7 +117,7 @@ def test_a_model_that_is_none_ends_the_batch(titles, tmp_path):
     for jobs in (0, 1):
         with pytest.raises(BatchError, match="empty"):
             list(run_batch(titles, ScanTask(tmp_path / "empty", tmp_path), jobs=jobs))
-    assert multiprocessing.active_children() == []
+    assert scanning() == []
 
 
 def test_a_report_that_cannot_be_written_is_told(titles, model, tmp_path):
