@@ -86,6 +86,7 @@ def run_batch(
         raise ValueError(f"jobs {jobs} must be 0 or more, stall_s {stall_s} above 0")
     progress = progress or (lambda *_: None)
     if jobs == 0:
+        _let_idle_threads_sleep()
         from padam.detection.title_scan import TitleScan
 
         scan = TitleScan(task)
@@ -185,6 +186,7 @@ def _cause(process: BaseProcess) -> str:
 def _work(pipe: Connection, task: ScanTask) -> None:
     # Ctrl-C reaches the whole group of processes; the one that watches decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _let_idle_threads_sleep()
     from padam.detection.title_scan import TitleScan, use_threads
 
     use_threads(task.threads)
@@ -199,6 +201,12 @@ def _work(pipe: Connection, task: ScanTask) -> None:
             name, place = pipe.recv()
             outcome = scan(name, place, lambda at, of: pipe.send(("progress", (at, of))))
             pipe.send(("done", outcome))
+
+
+def _let_idle_threads_sleep() -> None:
+    # Torch's threads wait for each other by spinning, which doubles the time of a scan where the
+    # cores have other work, the decoding among it. Read when torch is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def default_threads(jobs: int) -> int:
