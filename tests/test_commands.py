@@ -110,10 +110,8 @@ def scan_command(ten: Path, out: Path, model: Path) -> list[str]:
     return [*command, "--model", str(model), "--threshold", "1.0"]
 
 
-@pytest.mark.parametrize(
-    ("ended_by", "status"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("ended_by", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_batch_that_was_ended_goes_on_where_it_was(
     ten: Path, model: Path, tmp_path: Path, ended_by: signal.Signals, status: int
 ) -> None:

@@ -58,7 +58,7 @@ def mutated(original: bytes, other: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("count", [50, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [25, pytest.param(1000, marks=pytest.mark.slow)])
 def test_every_damaged_file_gets_a_status(originals, tiny_model, tmp_path: Path, count):
     rng = np.random.default_rng(2027)
     names = list(originals)
