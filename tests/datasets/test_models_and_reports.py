@@ -8,15 +8,20 @@ import torch
 from kedro.config import OmegaConfigLoader
 from kedro.io import DatasetError, Version
 
+from padam.audio.media import write_flac
 from padam.datasets.classifiers import ClassifierDataset, RegressorDataset
 from padam.datasets.optuna_storage import OptunaStorageDataset
 from padam.datasets.reports import ReportsDataset
 from padam.datasets.torch_model import TorchModelDataset
 from padam.datasets.work_folder import WorkFolderDataset
+from padam.detection.operating_point import OperatingPoint
+from padam.detection.scan import scan_title
+from padam.detection.temporal_filter import TemporalFilter
 from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
 from padam.models.defect_classifier import DefectClassifier
 from padam.models.nystroem_classifier import NystroemClassifier
 from padam.models.quality_regressor import QualityRegressor
+from tests.detection.conftest import LoudnessScorer
 
 VERSION = Version(None, "2026-01-01T00.00.00.000Z")
 
@@ -91,6 +96,25 @@ def test_reports_keep_the_folders_of_their_titles(tmp_path: Path) -> None:
     dataset.save(documents)
     assert dataset.load() == documents
     assert len(list(tmp_path.rglob("timeline.png"))) == 3
+
+
+def test_pages_have_the_sound_of_the_titles_they_are_of(tmp_path: Path) -> None:
+    (tmp_path / "titles").mkdir()
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 12 * 16_000)).astype(np.float32)
+    write_flac(tmp_path / "titles" / "film.flac", noise, 16_000)
+    scorer = LoudnessScorer(OperatingPoint(0.4, TemporalFilter()))
+    document = scan_title(tmp_path / "titles" / "film.flac", scorer)
+    dataset = ReportsDataset(
+        filepath=str(tmp_path / "detections"),
+        formats=["html", "csv"],
+        titles=str(tmp_path / "titles"),
+        version=VERSION,
+    )
+    dataset.save({"film.flac": document, "gone.flac": document})
+    pages = {path.parent.name: path.read_text() for path in tmp_path.rglob("report.html")}
+    assert "<audio" in pages["film.flac"]
+    assert "<audio" not in pages["gone.flac"]
+    assert "without the title at hand" in pages["gone.flac"]
 
 
 def test_an_unknown_report_format_is_refused(tmp_path: Path) -> None:
