@@ -171,3 +171,16 @@ def test_no_place_for_reports_is_said_before_any_scan(
     result = CliRunner().invoke(padam, scan_command(ten, tmp_path / "out", model)[3:])
     assert result.exit_code == 2
     assert "out" in result.stderr
+
+
+def test_a_filter_that_cannot_be_is_refused_and_one_that_can_decides(
+    ten: Path, model: Path, tmp_path: Path
+) -> None:
+    command = ["scan", str(ten / "0.flac"), "--out", str(tmp_path), "--model", str(model)]
+    for jobs in ("0", "1"):
+        refused = CliRunner().invoke(padam, [*command, "--filter", "9", "5", "--jobs", jobs])
+        assert refused.exit_code == 2
+        assert "y_s=5.0 s cannot hold x_s=9.0 s" in refused.stderr
+    command += ["--threshold", "0.0", "--jobs", "0", "--filter"]
+    assert CliRunner().invoke(padam, [*command, "0", "0"]).exit_code == 1
+    assert CliRunner().invoke(padam, [*command, "1000", "2000"]).exit_code == 0

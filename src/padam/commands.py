@@ -50,6 +50,13 @@ def padam() -> None:
 )
 @click.option("--threshold", type=click.FloatRange(0.0, 1.0), help="Default: the model's own.")
 @click.option(
+    "--filter",
+    "window",
+    type=(click.FloatRange(0.0), click.FloatRange(0.0)),
+    metavar="X Y",
+    help="Seconds of detections within so many seconds; 0 0 keeps all. Default: the model's own.",
+)
+@click.option(
     "--channels",
     default="every",
     show_default=True,
@@ -109,6 +116,7 @@ def scan(
     out: Path,
     model: str | None,
     threshold: float | None,
+    window: tuple[float, float] | None,
     channels: str,
     formats: tuple[str, ...],
     frame_rate: str,
@@ -133,6 +141,7 @@ def scan(
             out=writable(out),
             config={
                 "threshold": threshold,
+                **(dict(zip(("x_s", "y_s"), window, strict=True)) if window else {}),
                 "channels": channels if channels in WAYS else tuple(channels.split(",")),
             },
             formats=FORMAT_NAMES if "all" in formats else tuple(dict.fromkeys(formats)),
@@ -273,8 +282,10 @@ def exit_status(outcomes: Iterable[Outcome], fail_on: str = "fyi") -> int:
 def results_table(outcomes: Iterable[Outcome]) -> Table:
     """Return the one-screen result: a row per event, and one per title without any."""
     table = Table(title="PADAM scan", title_justify="left")
-    for column in ("title", "verdict", "from", "to", "severity", "score", "likely"):
-        table.add_column(column)
+    table.add_column("title", overflow="fold")
+    for column in ("verdict", "from", "to", "severity", "score"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("likely", overflow="fold")
     for outcome in outcomes:
         name, document = escape(outcome.name), outcome.document
         if not document:
@@ -288,7 +299,7 @@ def results_table(outcomes: Iterable[Outcome]) -> Table:
             )
             table.add_row(
                 name,
-                outcome.status,
+                outcome.status if name else "",
                 event["start_timecode"],
                 event["end_timecode"],
                 event["severity"],

@@ -36,9 +36,9 @@ class TitleScan:
 
     def __init__(self, task: ScanTask) -> None:
         self._task = task
-        self._config = ScanConfig.model_validate(dict(task.config))
-        self._options = ReportOptions.model_validate(dict(task.options))
         try:
+            self._config = ScanConfig.model_validate(dict(task.config))
+            self._options = ReportOptions.model_validate(dict(task.options))
             self._scorer = PadamModel.load(task.model).scorer()
             self._model = hashlib.sha256(read_bytes(locate(task.model, DESCRIPTION))).hexdigest()
         except (PadamModelError, StorageError, OSError, ValueError) as error:

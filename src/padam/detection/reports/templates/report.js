@@ -108,8 +108,9 @@
     }
     byId("previous").disabled = current === 0;
     byId("next").disabled = current === cards.length - 1;
-    history.replaceState(null, "", `#event-${idOf(current)}`);
     if (focus) {
+      // not while the page opens: a browser would scroll past its head to the name
+      history.replaceState(null, "", `#event-${idOf(current)}`);
       cards[current].querySelector("h3").focus({ preventScroll: true });
       byId("events-heading").scrollIntoView({ block: "start" });
     }
