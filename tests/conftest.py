@@ -2,12 +2,15 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import fsspec
+import numpy as np
+import numpy.typing as npt
 import pytest
+import soundfile
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -16,11 +19,29 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 PROJECT = Path(__file__).parents[1]
 
+ReadConformance = Callable[[str], tuple[npt.NDArray[np.float32], int]]
+
 
 @pytest.fixture(scope="session")
 def project() -> Path:
     """Root of the project."""
     return PROJECT
+
+
+@pytest.fixture(scope="session")
+def conformance() -> ReadConformance:
+    """Reads a file of known answers as ((channels, samples) float32, rate)."""
+    default = PROJECT.parent / "shared" / "conformance"
+    folder = Path(os.environ.get("PADAM_CONFORMANCE", default))
+
+    def read(name: str) -> tuple[npt.NDArray[np.float32], int]:
+        path = folder / name
+        if not path.is_file():
+            pytest.skip(f"{path} is absent; set PADAM_CONFORMANCE to the known answers")
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        return np.ascontiguousarray(samples.T), rate
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -1,32 +1,8 @@
-import os
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import pytest
-import soundfile
 
 Signal = npt.NDArray[np.float32]
-ReadConformance = Callable[[str], tuple[Signal, int]]
-
-REPOSITORY = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def conformance() -> ReadConformance:
-    """Reads a file of known answers as ((channels, samples) float32, rate)."""
-    default = REPOSITORY.parent / "shared" / "conformance"
-    folder = Path(os.environ.get("PADAM_CONFORMANCE", default))
-
-    def read(name: str) -> tuple[Signal, int]:
-        path = folder / name
-        if not path.is_file():
-            pytest.skip(f"{path} is absent; set PADAM_CONFORMANCE to the known answers")
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        return np.ascontiguousarray(samples.T), rate
-
-    return read
 
 
 @pytest.fixture

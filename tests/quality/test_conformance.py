@@ -8,7 +8,7 @@ from padam.quality.cdpam import Cdpam
 from padam.quality.dnsmos import Dnsmos, rate_speech
 from padam.quality.visqol_v3 import VisqolV3
 from padam.quality.wideband_pesq import WidebandPesq
-from tests.quality.conftest import ReadConformance
+from tests.conftest import ReadConformance
 
 CLEAN, TRANSCODED = "visqol_CA01_01.wav", "visqol_transcoded_CA01_01.wav"
 
