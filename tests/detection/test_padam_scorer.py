@@ -6,9 +6,13 @@ import pytest
 import torch
 from safetensors.numpy import load, save
 
-from padam.detection.events import evidence_columns
 from padam.detection.padam_model import PadamModel
-from padam.detection.scorers.base import SEGMENT_COLUMNS, Scorer, worst_channel
+from padam.detection.scorers.base import (
+    SEGMENT_COLUMNS,
+    Scorer,
+    evidence_columns,
+    worst_channel,
+)
 from padam.detection.scorers.padam import PadamAblations, PadamScorer, mean_embedding
 from padam.detection.title_embeddings import TitleEmbeddings, embed_title
 from padam.training.embedding import embed_audio, represent

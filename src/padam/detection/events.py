@@ -7,25 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from padam.detection.scorers.base import (
-    EVIDENCE_PREFIX,
-    EVIDENCE_S,
-    PROBABILITY_PREFIX,
-    worst_channel,
-)
+from padam.detection.event_times import ADJACENT_S, event_span
+from padam.detection.scorers.base import PROBABILITY_PREFIX, worst_channel
 from padam.detection.severity import Severity, SeverityRules
 from padam.detection.temporal_filter import filter_segments
-
-# Segments that follow each other meet but for the rounding of their times.
-_ADJACENT_S = 1e-3
 
 
 @dataclass(frozen=True)
 class Event:
     """A defective stretch: times in seconds, channels from 0, defects with the likeliest first.
 
-    Where the scorer gives evidence, the times are those of the evidence: from the first to the last
-    0.4 s that lie above the threshold by themselves.
+    Where the scorer gives evidence, the times are those of the evidence; see `event_span`.
     """
 
     start_s: float
@@ -68,25 +60,25 @@ def find_events(
     if flagged.empty:
         return []
     gaps = flagged["start_s"].to_numpy()[1:] - flagged["end_s"].to_numpy()[:-1]
-    number = np.concatenate([[0], np.cumsum(gaps > _ADJACENT_S)])
-    rules = rules or SeverityRules()
-    return [
-        _event(stretch, scores[scores["score"] >= threshold], threshold, rules)
-        for _, stretch in flagged.groupby(number)
-    ]
-
-
-def evidence_columns(scores: pd.DataFrame) -> list[str]:
-    """Return the columns of the evidence in order of time; none where the scorer gives none."""
-    names = (str(name) for name in scores.columns if str(name).startswith(EVIDENCE_PREFIX))
-    return sorted(names, key=lambda name: int(name.removeprefix(EVIDENCE_PREFIX)))
+    number = np.concatenate([[0], np.cumsum(gaps > ADJACENT_S)])
+    detections = scores[scores["score"] >= threshold]
+    events: list[Event] = []
+    ended_s = -np.inf
+    for _, stretch in flagged.groupby(number):
+        first_s, last_s = float(stretch["start_s"].min()), float(stretch["end_s"].max())
+        start_s, end_s = event_span(scores, first_s, last_s, threshold)
+        rows = detections[detections["start_s"].isin(stretch["start_s"])]
+        # The evidence of a segment between two events may belong to both.
+        span = max(start_s, ended_s), end_s
+        events.append(_event(rows, span, threshold, rules or SeverityRules()))
+        ended_s = end_s
+    return events
 
 
 def _event(
-    stretch: pd.DataFrame, detections: pd.DataFrame, threshold: float, rules: SeverityRules
+    rows: pd.DataFrame, span: tuple[float, float], threshold: float, rules: SeverityRules
 ) -> Event:
-    rows = detections[detections["start_s"].isin(stretch["start_s"])]
-    start_s, end_s = _span(rows, threshold)
+    start_s, end_s = span
     peak = float(rows["score"].max())
     columns = [name for name in rows.columns if name.startswith(PROBABILITY_PREFIX)]
     means = rows[columns].mean().sort_values(ascending=False, kind="stable")
@@ -100,25 +92,4 @@ def _event(
             for name, value in means.items()
         ),
         severity=rules.of(peak, threshold, end_s - start_s),
-    )
-
-
-def _span(rows: pd.DataFrame, threshold: float) -> tuple[float, float]:
-    """Return from when to when the detections of an event reach, by the evidence where it tells.
-
-    A detection whose evidence is nowhere above the threshold, as what is heard only over the whole
-    segment, counts whole.
-    """
-    starts, ends = (rows[name].to_numpy(dtype=np.float64) for name in ("start_s", "end_s"))
-    columns = evidence_columns(rows)
-    evidence = rows[columns].to_numpy(dtype=np.float64).reshape(len(rows), len(columns))
-    begun = starts[:, None] + EVIDENCE_S * np.arange(len(columns))
-    # the last segment of a title was made longer by mirroring it
-    above = (evidence >= threshold) & (begun < ends[:, None] - _ADJACENT_S)
-    told = above.any(axis=1)
-    first = np.where(above, begun, np.inf).min(axis=1, initial=np.inf)
-    last = np.where(above, begun + EVIDENCE_S, -np.inf).max(axis=1, initial=-np.inf)
-    return (
-        float(np.where(told, first, starts).min()),
-        float(np.minimum(np.where(told, last, ends), ends).max()),
     )

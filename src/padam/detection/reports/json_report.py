@@ -20,10 +20,15 @@ import pandas as pd
 import padam
 from padam.audio.media import MediaInfo
 from padam.audio.storage import written_whole
-from padam.detection.events import Event, evidence_columns
+from padam.detection.events import Event
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.timecode import timecode
-from padam.detection.scorers.base import EVIDENCE_S, PROBABILITY_PREFIX, Scorer
+from padam.detection.scorers.base import (
+    EVIDENCE_S,
+    PROBABILITY_PREFIX,
+    Scorer,
+    evidence_columns,
+)
 from padam.detection.severity import worst
 
 SCHEMA_VERSION = "2.0"

@@ -106,3 +106,9 @@ def worst_channel(scores: pd.DataFrame) -> pd.DataFrame:
     keys = [name for name in ("scorer", "split", "title") if name in scores.columns]
     keys += ["start_s", "end_s"]
     return scores.groupby(keys, sort=False)["score"].max().reset_index()
+
+
+def evidence_columns(scores: pd.DataFrame) -> list[str]:
+    """Return the columns of the evidence in order of time; none where the scorer gives none."""
+    names = (str(name) for name in scores.columns if str(name).startswith(EVIDENCE_PREFIX))
+    return sorted(names, key=lambda name: int(name.removeprefix(EVIDENCE_PREFIX)))
