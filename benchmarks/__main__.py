@@ -1,4 +1,7 @@
-"""`python -m benchmarks [--all | PART …] [--quick]`: run parts, keep results, render the page."""
+"""`python -m benchmarks [--all | PART …] [--quick]`: run parts, keep results, render the page.
+
+`--model FOLDER` and `--nisqa nisqa.tar` are handed to the parts that take them.
+"""
 
 import argparse
 import json
@@ -9,7 +12,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-SHARED = {"report", "workers"}
+SHARED = {"report", "sample_titles", "scan_process", "workers"}
+TAKE = {"model": {"detection", "onsets"}, "nisqa": {"detection", "embedding"}}
+NEED_A_MODEL = {"onsets"}
 PARTS = sorted(
     path.stem
     for path in HERE.glob("*.py")
@@ -23,10 +28,18 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--all", action="store_true", help="every part")
     parser.add_argument("--quick", action="store_true", help="each part within 90 s")
+    parser.add_argument("--model", type=Path, help=f"a trained model, for {sorted(TAKE['model'])}")
+    parser.add_argument("--nisqa", type=Path, help=f"nisqa.tar, for {sorted(TAKE['nisqa'])}")
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.parts) - set(PARTS)):
         parser.error(f"no benchmark {unknown}; there are {', '.join(PARTS)}")
-    for part in PARTS if arguments.all else arguments.parts:
+    parts = PARTS if arguments.all else arguments.parts
+    if not arguments.model and (without := NEED_A_MODEL & set(parts)):
+        print(f"left out, since there is no --model: {', '.join(sorted(without))}")
+        parts = [part for part in parts if part not in without]
+        if not parts:
+            return
+    for part in parts:
         print(f"\n== {part}", flush=True)
         command = [
             sys.executable,
@@ -34,7 +47,11 @@ def main() -> None:
             "--json",
             str(RESULTS / f"{part}.json"),
         ]
-        subprocess.run([*command, *(["--quick"] if arguments.quick else [])], check=True)
+        command += ["--quick"] * arguments.quick
+        for option, takers in TAKE.items():
+            if part in takers and (value := getattr(arguments, option)):
+                command += [f"--{option}", str(value)]
+        subprocess.run(command, check=True)
     PAGE.write_text(page(), encoding="utf-8")
     print(f"\n{PAGE}")
 

@@ -13,7 +13,6 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
 
-import importlib
 import statistics
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ import torch
 from torch.nn import functional
 
 from padam.audio import Audio
+from padam.detection.scorers.nisqa import NisqaScorer
 from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
 from padam.models.log_mel import WINDOW_SAMPLES
 from padam.quality.base import Signal
@@ -33,7 +33,6 @@ from report import Row, parser, publish, row
 
 CHUNK_S = 60
 SEGMENT_S = 10
-NISQA_RATE = 48_000
 GEMM_SIZE = 2048
 GEMM_PRODUCTS = 20
 
@@ -56,9 +55,11 @@ def main() -> None:
         "gemm": lambda: [left @ right for _ in range(GEMM_PRODUCTS)],
     }
     if arguments.nisqa:
-        rate = nisqa(arguments.nisqa)
-        whole = programme(seconds_of_audio, NISQA_RATE)
-        systems["nisqa"] = lambda: [rate(part) for part in segments(whole[0], NISQA_RATE)]
+        rate = NisqaScorer(arguments.nisqa).rate
+        whole = programme(seconds_of_audio, NisqaScorer.sample_rate)
+        systems["nisqa"] = lambda: [
+            rate(part) for part in segments(whole[0], NisqaScorer.sample_rate)
+        ]
     took = in_turn(systems, rounds)
     rows = speeds(took, seconds_of_audio, str(dtype).removeprefix("torch."))
     rows += [agreement(encoder, audio), gemm_share(encoder, audio, took)]
@@ -95,17 +96,6 @@ def rate_segments(signal: Signal) -> list[float]:
 
 def segments(signal: Signal, rate: int) -> list[Signal]:
     return np.split(signal, len(signal) // (SEGMENT_S * rate))
-
-
-def nisqa(weights: Path) -> Callable[[Signal], object]:
-    """Return NISQA v2 as torchmetrics has it, with the given weights instead of a download."""
-    module = importlib.import_module("torchmetrics.functional.audio.nisqa")
-    if weights.name != "nisqa.tar" or not weights.is_file():
-        raise SystemExit(f"--nisqa {weights}: no file named nisqa.tar there")
-    module.NISQA_DIR = str(weights.resolve().parent)
-    return lambda segment: module.non_intrusive_speech_quality_assessment(
-        torch.from_numpy(segment), NISQA_RATE
-    )
 
 
 def all_cores(encoder: AudioEncoder, audio: Audio, rounds: int, seconds: int) -> Row:
