@@ -45,11 +45,14 @@ def main() -> None:
     options.add_argument("--model", type=Path, help="folder of a trained model")
     options.add_argument("--nisqa", type=Path, help="nisqa.tar, for the rows of NISQA")
     arguments = options.parse_args()
+    load = round(os.getloadavg()[0], 1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     with tempfile.TemporaryDirectory() as folder:
         rows = compare(Path(folder), arguments)
-    publish(rows, arguments.json, torch=torch.__version__, threads=CORES)
+    # Wall times are only as good as the machine was idle: above 0, others worked on it too.
+    machine = {"torch": torch.__version__, "threads": CORES, "load at the start": load}
+    publish(rows, arguments.json, **machine)
 
 
 def compare(folder: Path, arguments: argparse.Namespace) -> list[Row]:
