@@ -41,8 +41,8 @@ class ArtifactChunksDataset(MappedArrayShardsDataset):
             path.with_suffix(REJECTED_SUFFIX).write_text(json.dumps(content.rejected, indent=1))
         ArrayShardsDataset.write_shard(path, content.log_mel)
 
-    def read_folder(self, folder: Location) -> ArtifactChunks:
-        """Return the chunks; of the spectrograms only the names are read."""
+    def read_folder(self, folder: Location) -> Any:
+        """Return ``ArtifactChunks``; of the spectrograms only the names are read."""
         tables = [
             pd.read_parquet(io.BytesIO(read_bytes(path)))
             for path in self.files(folder, TABLE_SUFFIX)

@@ -49,7 +49,9 @@ def load_audioset_weights(model: Cnn6, weights: AudioSetWeights) -> None:
     wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     found = {name: tuple(tensor.shape) for name, tensor in theirs.items() if name not in _FOURIER}
     expected = {**wanted, **_HEAD, _MEL: mel_filterbank().shape}
-    wrong = {name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)}
+    wrong = {
+        name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
+    }
     if wrong:
         shown = ", ".join(
             f"{name} {found.get(name, 'missing')} instead of {expected.get(name, 'nothing')}"

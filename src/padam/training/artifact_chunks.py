@@ -49,7 +49,9 @@ def render_pieces(
     for piece in pieces:
         told = {"source": piece["source"], "start_s": piece["start"] / SAMPLE_RATE}
         tracks, reasons = title_tracks(piece, simulation)
-        shard.rejected += [{**told, "version": name, "reason": why} for name, why in reasons.items()]
+        shard.rejected += [
+            {**told, "version": name, "reason": why} for name, why in reasons.items()
+        ]
         try:
             samples = read_piece(root, piece, lookahead(simulation))
         except PieceRejectedError as error:
@@ -87,7 +89,7 @@ def _front_end() -> Cnn6LogMel:
 def _add(shard: ChunkShard, chunks: Sequence[Chunk]) -> None:
     if not chunks:
         return
-    samples = np.stack([chunk.samples for chunk in chunks]).astype(np.float32) / 32768
+    samples = np.stack([chunk.samples for chunk in chunks]).astype(np.float32) / np.float32(32768)
     for chunk, log_mel in zip(chunks, chunk_log_mel(samples), strict=True):
         shard.log_mel[chunk.row["chunk_id"]] = log_mel
         shard.rows.append(chunk.row)

@@ -56,9 +56,7 @@ def classify(
     return np.concatenate(found)
 
 
-def classify_chunks(
-    model: Cnn6, log_mel: LogMels, table: pd.DataFrame, split: str
-) -> pd.DataFrame:
+def classify_chunks(model: Cnn6, log_mel: LogMels, table: pd.DataFrame, split: str) -> pd.DataFrame:
     """Return the rows of a split with `predicted` and the probabilities p_no_defect, p_hum, ….
 
     Raises ValueError where the split has no chunks.

@@ -146,8 +146,7 @@ def train_audio_artifacts(
         load_audioset_weights(model, config.audioset)
     counts = {name: len(ids) for name, ids in zip(CLASSES, by_class, strict=True)}
     logger.info("Training on %s; from %s.", counts, start)
-    # convolutions take this layout faster, and give the same
-    module = ArtifactModule(model.to(memory_format=torch.channels_last), config)
+    module = ArtifactModule(model, config)
     best = ModelCheckpoint(
         checkpoint_dir,
         filename=Path(BEST_CHECKPOINT).stem,
@@ -183,8 +182,7 @@ def train_audio_artifacts(
         "train_chunks": counts,
         "validation_chunks": len(held_out),
     }
-    trained: Cnn6 = module.model.cpu().to(memory_format=torch.contiguous_format)
-    return trained.eval(), history, summary
+    return module.model.cpu().eval(), history, summary
 
 
 def draw_batch(
@@ -212,7 +210,7 @@ def batch_of(log_mel: LogMels, rows: pd.DataFrame) -> Batch:
     spectrograms = np.stack([log_mel[chunk_id] for chunk_id in rows["chunk_id"]])
     return {
         "log_mel": torch.from_numpy(spectrograms)[:, None],
-        "label": torch.from_numpy(rows["label"].to_numpy(dtype=np.int64)),
+        "label": torch.from_numpy(np.array(rows["label"], dtype=np.int64)),
     }
 
 

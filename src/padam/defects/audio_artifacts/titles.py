@@ -78,9 +78,7 @@ def measure_level(root: Location, source: str, channels: int) -> dict[str, Any]:
     return row
 
 
-def plan_pieces(
-    index: pd.DataFrame, levels: pd.DataFrame, config: TitlePlanConfig
-) -> pd.DataFrame:
+def plan_pieces(index: pd.DataFrame, levels: pd.DataFrame, config: TitlePlanConfig) -> pd.DataFrame:
     """Rows source, split, kind, channels, samples, gain, peak, start, length, seed.
 
     `samples` is the title's length, `gain` what its samples are multiplied by, `peak` its greatest
@@ -124,9 +122,7 @@ def _pieces(title: dict[str, Any], config: TitlePlanConfig) -> list[dict[str, An
     ]
 
 
-def read_piece(
-    root: Location, piece: Mapping[str, Any], more: int
-) -> npt.NDArray[np.int16]:
+def read_piece(root: Location, piece: Mapping[str, Any], more: int) -> npt.NDArray[np.int16]:
     """Samples (channels, n) of a piece and up to `more` of what follows, 48 kHz, 16 bits.
 
     Raises PieceRejectedError where the file is gone, broken or has become shorter, UnreachableError
