@@ -32,7 +32,7 @@ class Ear(nn.Module):
 
 
 def title():
-    """30 s of faint noise; 1 kHz from 13 to 15 s on the left, 8 kHz from 22 to 23 s on the right."""
+    """Faint noise of 30 s; 1 kHz from 13 to 15 s on the left, 8 kHz at 22 s on the right."""
     rng = np.random.default_rng(0)
     audio = 1e-4 * rng.standard_normal((2, 30 * RATE))
     for channel, hertz, start, end in ((0, 1000, 13, 15), (1, 8000, 22, 23)):

@@ -16,7 +16,8 @@ def piece(source, seconds=4, peak=20_000):
     length = seconds * SAMPLE_RATE
     return {
         "source": source, "split": "train", "kind": "music", "channels": 2,
-        "samples": 600 * SAMPLE_RATE, "gain": 1.0, "peak": peak, "start": 0, "length": length, "seed": 3,
+        "samples": 600 * SAMPLE_RATE, "gain": 1.0, "peak": peak,
+        "start": 0, "length": length, "seed": 3,
     }  # fmt: skip
 
 

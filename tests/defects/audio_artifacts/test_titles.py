@@ -1,5 +1,9 @@
 """Titles to pieces: measured, planned, read in parts, and refused with a reason."""
 
+import struct
+import tracemalloc
+import wave
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,3 +144,34 @@ def test_strata_are_folders_below_the_root():
     found = pd.DataFrame({"source": ["drama/en/a.mkv", "drama/b.mkv", "c.mkv", "s3://d/e.mkv"]})
     assert with_strata(found, 1)["kind"].tolist() == ["drama", "drama", "other", "other"]
     assert with_strata(found, 2)["kind"].tolist() == ["drama/en", "drama", "other", "other"]
+
+
+def test_a_piece_at_the_end_of_two_hours_is_read_without_what_is_before(tmp_path):
+    rate, hours_s = 8000, 7200
+    path = tmp_path / "long.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.setnframes(hours_s * rate)
+        file.writeframes(b"")
+    # a hole in the file takes no disk and reads as silence
+    tone = np.rint(10_000 * np.sin(2 * np.pi * 440 * np.arange(5 * rate) / rate)).astype("<i2")
+    with path.open("r+b") as file:
+        header = file.seek(0, 2)
+        file.seek(header + 2 * (hours_s * rate - len(tone)))
+        file.write(tone.tobytes())
+        file.seek(4)
+        file.write(struct.pack("<I", header - 8 + 2 * hours_s * rate))
+        file.seek(header - 4)
+        file.write(struct.pack("<I", 2 * hours_s * rate))
+    tracemalloc.start()
+    read = read_piece(tmp_path, piece(7190, 10, source="long.wav", channels=1), 10**6)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert read.shape == (1, 10 * SAMPLE_RATE)
+    assert not read[0, : 4 * SAMPLE_RATE].any()
+    sounding = read[0, 6 * SAMPLE_RATE : 7 * SAMPLE_RATE].astype(float)
+    assert np.abs(np.fft.rfft(sounding)).argmax() == 440
+    assert sounding.std() == pytest.approx(10_000 / np.sqrt(2), rel=0.01)
+    assert most < 30e6, "two hours are 1.4 GB"

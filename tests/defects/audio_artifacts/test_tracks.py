@@ -79,10 +79,11 @@ def test_silence_is_not_distorted_and_holds_no_cut(title):
 
 def test_a_chunk_with_a_cut_steps_once_and_is_filled_with_what_follows(title):
     version = track("reductive_click", title)
-    for start, clean, signal in chunks(version, title):
-        made = render(version, signal, start, SAMPLE_RATE, 0, CONFIG)
-        if made is not None:
-            break
+    made, clean, signal = next(
+        (made, clean, signal)
+        for start, clean, signal in chunks(version, title)
+        if (made := render(version, signal, start, SAMPLE_RATE, 0, CONFIG)) is not None
+    )
     first = np.flatnonzero(made.samples != clean)[0]
     step = abs(int(made.samples[first]) - int(made.samples[first - 1]))
     assert step >= 3277
