@@ -37,7 +37,7 @@ PEAK = 20_000
 INTERVAL_S = (2.0, 8.0)
 CLICKS_S, CUTS_S = (2.5, 5.0, 7.5), (2.5, 7.5)
 MARK_S = 0.15
-COLUMNS = 800
+COLUMNS, FRAMES = 800, 180
 
 Spans = list[tuple[float, float]]
 
@@ -118,13 +118,14 @@ def waveform(axes: Axes, samples: Pcm) -> None:
 
 
 def spectrogram(axes: Axes, samples: Pcm) -> None:
-    """What the network is given."""
+    """What the network is given; a column shows the greatest of its frames, so that clicks stay."""
     audio = samples.astype(np.float32)[None] / np.float32(32_768)
     at_rate = resample(audio, SAMPLE_RATE, cnn6.SAMPLE_RATE, "HQ")
     levels: npt.NDArray[np.float32] = Cnn6LogMel()(torch.from_numpy(at_rate))[0].numpy()
+    columns = np.linspace(0, len(levels), FRAMES, endpoint=False).astype(int)
     axes.imshow(
-        levels.T, origin="lower", aspect="auto", cmap="magma", vmin=-60, vmax=40,
-        extent=(0, len(samples) / SAMPLE_RATE, 0, cnn6.MEL_BANDS),
+        np.maximum.reduceat(levels, columns).T, origin="lower", aspect="auto", cmap="magma",
+        vmin=-60, vmax=40, extent=(0, len(samples) / SAMPLE_RATE, 0, cnn6.MEL_BANDS),
     )  # fmt: skip
 
 

@@ -336,5 +336,6 @@ PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "evaluation": ("evaluation_summary", evaluation_rows),
     "detection": ("detection_summary", detection_rows),
     "audio artifacts": ("audio_artifacts_summary", audio_artifacts_rows),
+    "with audio artifacts": ("baseline_summary", evaluation_rows),
     "production review": ("production_review_summary", production_review_rows),
 }
