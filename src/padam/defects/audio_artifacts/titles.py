@@ -61,21 +61,27 @@ def measure_level(root: Location, source: str, channels: int) -> dict[str, Any]:
     A file of any length is read in bounded memory. One that cannot be read is a row with a
     `reason`. Raises UnreachableError where its storage fails.
     """
-    row = {"source": source, "channels": channels, "samples": 0, "peak": 0.0, "reason": None}
+    samples, peak, reason = 0, 0.0, None
     try:
         blocks = stream_audio(
             locate(root, source), BLOCK_S, sample_rate=SAMPLE_RATE, channels=channels
         )
         for block in blocks:
-            row["samples"] += block.shape[1]
-            row["peak"] = max(row["peak"], float(np.abs(block).max(initial=0)))
+            samples += block.shape[1]
+            peak = max(peak, float(np.abs(block).max(initial=0)))
     except UnreachableError:
         raise
     except MediaError as error:
-        row["reason"] = error.reason
-    if row["reason"] is None and not row["peak"] > 0:
-        row["reason"] = "silent"
-    return row
+        reason = error.reason
+    if reason is None and not peak > 0:
+        reason = "silent"
+    return {
+        "source": source,
+        "channels": channels,
+        "samples": samples,
+        "peak": peak,
+        "reason": reason,
+    }
 
 
 def plan_pieces(index: pd.DataFrame, levels: pd.DataFrame, config: TitlePlanConfig) -> pd.DataFrame:
@@ -89,7 +95,8 @@ def plan_pieces(index: pd.DataFrame, levels: pd.DataFrame, config: TitlePlanConf
     usable = levels[levels["reason"].isna()].drop(columns=["reason", "channels"])
     titles = index[["source", "split", "kind"]].merge(usable, on="source")
     titles = titles.merge(levels[["source", "channels"]], on="source").sort_values("source")
-    rows = [row for title in titles.to_dict(orient="records") for row in _pieces(title, config)]
+    records: list[dict[str, Any]] = titles.to_dict(orient="records")  # type: ignore[assignment]
+    rows = [row for title in records for row in _pieces(title, config)]
     if not rows:
         raise ValueError(f"None of {len(index)} titles holds a chunk of {config.chunk_s:g} s.")
     return pd.DataFrame(rows)
@@ -134,7 +141,7 @@ def read_piece(root: Location, piece: Mapping[str, Any], more: int) -> npt.NDArr
             piece["start"] / SAMPLE_RATE,
             (piece["length"] + more) / SAMPLE_RATE,
             sample_rate=SAMPLE_RATE,
-            channels=int(piece["channels"]),  # type: ignore[arg-type]
+            channels=int(piece["channels"]),
         )
     except UnreachableError:
         raise
