@@ -101,6 +101,23 @@ def test_a_batch_depends_on_its_step_alone_and_is_balanced_where_asked(data):
     assert shares[False] == pytest.approx(12 / 20, abs=0.05)
 
 
+def test_the_clean_chunks_of_a_paired_batch_are_those_that_others_were_made_of(data):
+    log_mel, table = data
+    train = table[table["split"] == "train"]
+    by_class = [train.loc[train["label"] == n, "chunk_id"].to_numpy(object) for n in range(5)]
+    of_chunk = {each.tobytes(): name for name, each in log_mel.items()}
+    for paired in (True, False):
+        config = TINY.model_copy(update={"paired": paired})
+        odd = 0
+        for step in range(20):
+            batch = draw_batch(log_mel, by_class, config, step)
+            names = [of_chunk[each[0].numpy().tobytes()] for each in batch["log_mel"]]
+            places = {name.rpartition(":")[0] for name in names if "no_defect" not in name}
+            clean = [name for name in names if "no_defect" in name]
+            odd += sum(name.rpartition(":")[0] not in places for name in clean)
+        assert (odd == 0) == paired
+
+
 def test_labels_are_those_of_the_spectrograms(data):
     log_mel, table = data
     train = table[table["split"] == "train"]

@@ -17,6 +17,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.nn import functional
 
+from padam.defects.audio_artifacts.chunks import clean_chunk_id
 from padam.defects.audio_artifacts.config import CLASSES
 from padam.models.cnn6 import Cnn6, Cnn6Config
 from padam.models.cnn6_checkpoint import AudioSetWeights, load_audioset_weights
@@ -52,6 +53,9 @@ class ArtifactTraining(FitConfig):
     validation_share: float = Field(0.2, gt=0, le=1)  # 0.01, of many more chunks
     # ours: each class as often as the others, where the paper takes chunks as they come
     balanced: bool = True
+    # ours: the clean chunks of a batch are those that its defective ones were made of, which shows
+    # the defect apart from the programme
+    paired: bool = True
     conv_dropout: float = Field(0.0, ge=0, lt=1)  # 0.2 in PANNs, which wants more steps
     dropout: float = Field(0.2, ge=0, lt=1)  # 0.5 in PANNs
     audioset: AudioSetWeights | None = None  # published weights to start from, as in the paper
@@ -197,12 +201,18 @@ def draw_batch(
     shares = np.full(len(sizes), 1 / len(sizes)) if config.balanced else sizes / sizes.sum()
     counts = rng.multinomial(config.batch_size, shares)
     drawn = [
-        (chunk_id, label)
+        (str(chunk_id), label)
         for label, (ids, count) in enumerate(zip(by_class, counts, strict=True))
         for chunk_id in ids[rng.integers(len(ids), size=count)]
     ]
+    clean, defective = drawn[: counts[0]], drawn[counts[0] :]
+    if config.paired and defective:
+        made_of = rng.integers(len(defective), size=len(clean))
+        clean = [(clean_chunk_id(defective[place][0]), 0) for place in made_of]
     # chunks of a shard next to each other: each shard's file is then opened once
-    return batch_of(log_mel, pd.DataFrame(sorted(drawn), columns=["chunk_id", "label"]))
+    return batch_of(
+        log_mel, pd.DataFrame(sorted([*clean, *defective]), columns=["chunk_id", "label"])
+    )
 
 
 def batch_of(log_mel: LogMels, rows: pd.DataFrame) -> Batch:

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from padam.defects.audio_artifacts.chunks import chunks_of, title_tracks
+from padam.defects.audio_artifacts.chunks import chunks_of, clean_chunk_id, title_tracks
 from padam.defects.audio_artifacts.config import METHODS, SAMPLE_RATE, SimulationConfig
 from padam.defects.audio_artifacts.titles import TitlePlanConfig
 from tests.archive import sound
@@ -106,8 +106,7 @@ def test_severity_is_what_was_added_or_clipped(audio):
         assert inside
         for chunk in inside:
             row = chunk.row
-            clean_id = row["chunk_id"].replace(track.method, "no_defect")
-            clean = by_id[clean_id].samples.astype(float)
+            clean = by_id[clean_chunk_id(row["chunk_id"])].samples.astype(float)
             if track is hum:
                 noise = track.params[0].amplitude ** 2 / 2
                 expected = 10 * np.log10(noise / np.mean(clean**2))

@@ -27,6 +27,11 @@ class Chunk:
     row: dict[str, Any]
 
 
+def clean_chunk_id(chunk_id: str) -> str:
+    """Return the id of the clean chunk that a chunk was made of."""
+    return f"{chunk_id.rpartition(':')[0]}:{CLEAN}"
+
+
 def title_tracks(
     piece: Mapping[str, Any], config: SimulationConfig
 ) -> tuple[list[Track], dict[str, str]]:
