@@ -153,7 +153,7 @@ def fit(
         trainer = pl.Trainer(
             accelerator=config.accelerator,
             **_processes(share),
-            precision=_precision(config),
+            precision=trainer_precision(config),
             max_epochs=-(-config.steps // config.validate_every),
             gradient_clip_val=config.gradient_clip,
             num_sanity_val_steps=0,
@@ -202,7 +202,11 @@ def forget(checkpoint_dir: Path) -> None:
         (checkpoint_dir / name).unlink(missing_ok=True)
 
 
-def _precision(config: FitConfig) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+def trainer_precision(config: FitConfig) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    """Return the precision to train in: `auto` takes bfloat16 where the hardware multiplies in it.
+
+    What has been trained in one precision may be resumed in another, on another machine.
+    """
     if config.precision != "auto":
         return config.precision
     gpu = config.accelerator != "cpu" and torch.cuda.is_available()
