@@ -47,7 +47,7 @@ class ArtifactTraining(FitConfig):
     steps: int = Field(300, ge=1)  # 98 000
     validate_every: int = Field(100, ge=1)  # 100
     batch_size: int = Field(64, ge=2)  # 512
-    max_lr: float = Field(1e-3, gt=0)  # 1e-4, for many more steps
+    max_lr: float = Field(5e-4, gt=0)  # 1e-4, for many more steps
     schedule: Literal["one_cycle", "constant"] = "one_cycle"  # constant
     betas: tuple[float, float] = (0.9, 0.999)
     validation_share: float = Field(0.2, gt=0, le=1)  # 0.01, of many more chunks
