@@ -38,6 +38,12 @@ MEASURES = {
         "share_of_gemm_rate_float32",
         "share_of_gemm_rate_bfloat16",
     },
+    "audio_artifacts": {
+        "x_realtime",
+        "ratio_over_padam_encoder",
+        "training_clips_per_s",
+        "simulated_chunks_per_cpu_s",
+    },
     "svm": {"predict_us_per_row"},
     "paper_training": {"tflop_per_clip", "s_per_clip", "share_of_gemm_peak"},
     "model": {"first_score_s", "first_score_cpu_s", "ratio_skops_over_ours"},

@@ -65,6 +65,17 @@ def test_paper_holds_the_papers_constants(project: Path) -> None:
     assert stage_2.head == QualityHeadConfig()
     assert stage_2.early_stopping_checks is None
     assert synthesis["plan"].degradations_per_clip == 1
+    artifacts = paper["audio_artifacts"]
+    assert artifacts["plan"].chunk_s == 1.0
+    assert artifacts["plan"].peak_db is None
+    assert artifacts["simulation"].draw_per == "title"
+    cnn6 = artifacts["training"]
+    assert (cnn6.max_lr, cnn6.betas, cnn6.schedule) == (1e-4, (0.9, 0.999), "constant")
+    assert (cnn6.batch_size, cnn6.steps) == (512, 98_000)
+    assert not cnn6.balanced
+    assert not cnn6.paired
+    assert (cnn6.validate_every, cnn6.validation_share) == (100, 0.01)
+    assert (cnn6.conv_dropout, cnn6.dropout) == (0.2, 0.5)
 
 
 def test_each_ablation_is_a_difference_to_the_configured_training(project: Path) -> None:

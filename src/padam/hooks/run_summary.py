@@ -256,6 +256,24 @@ def listening_test_rows(summary: Summary) -> Rows:
     ]
 
 
+def audio_artifacts_rows(summary: Summary) -> Rows:
+    """Balanced accuracy of AA's classifier, its recalls, and what it confuses."""
+    recalls = [f"{name} {estimate(row, 'recall')}" for name, row in summary["recall"].items()]
+    mistakes = [f"{what} {100 * share:.1f} %" for what, share in summary["confusions"].items()]
+    counts = ", ".join(f"{name} {count}" for name, count in summary["by_class"].items())
+    return [
+        (
+            "balanced accuracy",
+            f"{estimate(summary, 'balanced_accuracy')} on {summary['titles']} {summary['split']} "
+            f"titles; the paper {summary['paper_balanced_accuracy']}",
+        ),
+        ("recall", ", ".join(recalls)),
+        ("confused", ", ".join(mistakes) or "nothing"),
+        ("chunks", counts),
+        ("trained from", summary["start"]),
+    ]
+
+
 def page_rows(page: Location) -> Rows:
     """Where the page of a listening test lies."""
     return [("page", str(page))]
@@ -317,5 +335,7 @@ PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "q̂ predicted": ("quality_regressor_summary", quality_regressor_rows),
     "evaluation": ("evaluation_summary", evaluation_rows),
     "detection": ("detection_summary", detection_rows),
+    "audio artifacts": ("audio_artifacts_summary", audio_artifacts_rows),
+    "with audio artifacts": ("baseline_summary", evaluation_rows),
     "production review": ("production_review_summary", production_review_rows),
 }

@@ -23,6 +23,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from padam.audio.storage import written_whole
 from padam.training.batches import Batch, FixedBatches, Share, StepBatches, batch_loader
 from padam.training.callbacks import History, Progress
+from padam.training.embedding import resolve_precision
 from padam.training.logger import MlflowRun, mlflow_logger
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ class FitConfig(BaseModel):
     gradient_clip: float = Field(1.0, gt=0)
     seed: int = Field(0, ge=0)
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    # auto: bf16-mixed where the hardware multiplies in it
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
     loader_workers: int = Field(0, ge=0, le=256, description="processes that draw the batches")
 
 
@@ -151,7 +153,7 @@ def fit(
         trainer = pl.Trainer(
             accelerator=config.accelerator,
             **_processes(share),
-            precision=config.precision,
+            precision=trainer_precision(config),
             max_epochs=-(-config.steps // config.validate_every),
             gradient_clip_val=config.gradient_clip,
             num_sanity_val_steps=0,
@@ -198,6 +200,18 @@ def forget(checkpoint_dir: Path) -> None:
     """Remove the checkpoints of a training whose result is saved."""
     for name in (LAST_CHECKPOINT, BEST_CHECKPOINT):
         (checkpoint_dir / name).unlink(missing_ok=True)
+
+
+def trainer_precision(config: FitConfig) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    """Return the precision to train in: `auto` takes bfloat16 where the hardware multiplies in it.
+
+    What has been trained in one precision may be resumed in another, on another machine.
+    """
+    if config.precision != "auto":
+        return config.precision
+    gpu = config.accelerator != "cpu" and torch.cuda.is_available()
+    fast = resolve_precision("auto", torch.device("cuda" if gpu else "cpu"))
+    return "bf16-mixed" if fast is torch.bfloat16 else "32-true"
 
 
 def _processes(share: Share) -> dict[str, Any]:

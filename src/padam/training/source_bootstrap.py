@@ -54,6 +54,28 @@ class SourceBootstrap:
             rounds = self._over_pairs(wins) / ((self._times @ ups) * (self._times @ downs))
         return self._estimate(float(value), rounds)
 
+    def recalls(
+        self, label: npt.NDArray[np.int64], right: npt.NDArray[np.bool_], classes: int
+    ) -> tuple[Estimate, list[Estimate]]:
+        """Return balanced accuracy and the recall of each class, NaN for one without a row.
+
+        `label` (n,) is the class of each row and `right` (n,) whether it was recognised. Balanced
+        accuracy is the mean over the classes that have rows; a round in which one of them has none
+        takes no part.
+        """
+        hits, total = np.zeros((2, self.count, classes))
+        np.add.at(hits, (self._source[right], label[right]), 1)
+        np.add.at(total, (self._source, label), 1)
+        with np.errstate(invalid="ignore"):
+            value = hits.sum(axis=0) / total.sum(axis=0)
+            rounds = (self._times @ hits) / (self._times @ total)
+        there = np.isfinite(value)
+        balanced = self._estimate(float(value[there].mean()), rounds[:, there].mean(axis=1))
+        return balanced, [
+            self._estimate(float(each), of_class)
+            for each, of_class in zip(value, rounds.T, strict=True)
+        ]
+
     def similarity_correlation(self, z: Floats, q_rank: npt.NDArray[np.float32]) -> Estimate:
         """Return the correlation of the cosine similarity of z (n, D) and −|Δq|.
 

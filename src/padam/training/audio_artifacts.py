@@ -1,0 +1,259 @@
+"""Training of AA's classifier: CNN6 on chunks of one channel (AA §5)."""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from pydantic import Field
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import Tensor
+from torch.nn import functional
+
+from padam.defects.audio_artifacts.chunks import clean_chunk_id
+from padam.defects.audio_artifacts.config import CLASSES
+from padam.models.cnn6 import Cnn6, Cnn6Config
+from padam.models.cnn6_checkpoint import AudioSetWeights, load_audioset_weights
+from padam.training.callbacks import DivergenceCheck, check_finite
+from padam.training.fitting import (
+    BEST_CHECKPOINT,
+    Batch,
+    FitConfig,
+    fingerprint,
+    first_and_last,
+    fit,
+    seeded,
+)
+
+logger = logging.getLogger(__name__)
+
+STAGE: Final = "audio_artifacts"
+MONITORED: Final = "validation_balanced_accuracy"
+
+LogMels = Mapping[str, npt.NDArray[np.floating]]
+"""Log-mel spectrograms (T, 64) in dB by chunk id."""
+
+
+class ArtifactTraining(FitConfig):
+    """AA §5; defaults are for a laptop, the paper's values stand beside them."""
+
+    steps: int = Field(300, ge=1)  # 98 000
+    validate_every: int = Field(100, ge=1)  # 100
+    batch_size: int = Field(64, ge=2)  # 512
+    max_lr: float = Field(5e-4, gt=0)  # 1e-4, for many more steps
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"  # constant
+    betas: tuple[float, float] = (0.9, 0.999)
+    validation_share: float = Field(0.2, gt=0, le=1)  # 0.01, of many more chunks
+    # ours: each class as often as the others, where the paper takes chunks as they come
+    balanced: bool = True
+    # ours: the clean chunks of a batch are those that its defective ones were made of, which shows
+    # the defect apart from the programme
+    paired: bool = True
+    conv_dropout: float = Field(0.0, ge=0, lt=1)  # 0.2 in PANNs, which wants more steps
+    dropout: float = Field(0.2, ge=0, lt=1)  # 0.5 in PANNs
+    audioset: AudioSetWeights | None = None  # published weights to start from, as in the paper
+
+
+class ArtifactModule(pl.LightningModule):
+    """CNN6 under the negative log-likelihood of its softmax."""
+
+    def __init__(self, model: Cnn6, config: ArtifactTraining) -> None:
+        super().__init__()
+        self.config = config
+        self.model = model
+        self._hits = torch.zeros(2, len(CLASSES))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of one batch of chunks."""
+        logits = self.model(batch["log_mel"].float()).float()
+        loss = functional.cross_entropy(logits, batch["label"])
+        check_finite(loss, self.global_step, self.trainer.optimizers[0].param_groups[0]["lr"])
+        self.log("train_loss", loss, on_step=True)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self._hits.zero_()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count the chunks of each class, and those that are recognised."""
+        label = batch["label"]
+        right = self.model(batch["log_mel"].float()).argmax(dim=1) == label
+        for row, of in enumerate((label[right], label)):
+            self._hits[row] += torch.bincount(of, minlength=len(CLASSES)).cpu()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log balanced accuracy and the recall of each class that is there."""
+        right, total = self._hits
+        recall = {
+            f"validation_recall_{name}": float(right[number] / total[number])
+            for number, name in enumerate(CLASSES)
+            if total[number] > 0
+        }
+        self.log_dict({**recall, MONITORED: sum(recall.values()) / len(recall)})
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam (AA §5), under a one-cycle schedule where it is asked for."""
+        config = self.config
+        optimizer = torch.optim.Adam(self.parameters(), lr=config.max_lr, betas=config.betas)
+        if config.schedule == "constant":
+            return optimizer
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, config.max_lr, total_steps=config.steps, cycle_momentum=False
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def train_audio_artifacts(
+    log_mel: LogMels,
+    table: pd.DataFrame,
+    config: ArtifactTraining,
+    checkpoint_dir: Path,
+    *,
+    chunk_s: float = 1.0,
+    callbacks: Sequence[pl.Callback] = (),
+) -> tuple[Cnn6, pd.DataFrame, dict[str, Any]]:
+    """Train CNN6 and return it, as it was at its best validation, with the curve and a summary.
+
+    `table` has chunk_id, source, split and label (index in `CLASSES`) of each chunk; chunks of the
+    split "test" are not looked at. An interrupted training goes on from `checkpoint_dir`, exactly.
+
+    Raises:
+        ValueError: a class without training chunks, no validation chunks, a source in two splits,
+            or AudioSet weights that do not fit.
+        FileNotFoundError: there are no such AudioSet weights.
+        TrainingDivergedError: the loss is not finite, or has run away.
+    """
+    by_class = _training_chunks(table)
+    held_out = _validation_chunks(table, config)
+    start: Literal["scratch", "audioset"] = "scratch" if config.audioset is None else "audioset"
+    with seeded(config.seed):
+        model = Cnn6(
+            Cnn6Config(
+                conv_dropout=config.conv_dropout,
+                dropout=config.dropout,
+                chunk_s=chunk_s,
+                start=start,
+            )
+        )
+    if config.audioset is not None:
+        load_audioset_weights(model, config.audioset)
+    counts = {name: len(ids) for name, ids in zip(CLASSES, by_class, strict=True)}
+    logger.info("Training on %s; from %s.", counts, start)
+    module = ArtifactModule(model, config)
+    best = ModelCheckpoint(
+        checkpoint_dir,
+        filename=Path(BEST_CHECKPOINT).stem,
+        monitor=MONITORED,
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
+    history = fit(
+        module,
+        partial(draw_batch, log_mel, by_class, config),
+        [
+            batch_of(log_mel, held_out.iloc[first : first + config.batch_size])
+            for first in range(0, len(held_out), config.batch_size)
+        ],
+        config,
+        stage=STAGE,
+        checkpoint_dir=checkpoint_dir,
+        fingerprint=fingerprint(config, [chunk_s, _digest(table)]),
+        callbacks=[*callbacks, DivergenceCheck(), best],
+    )
+    checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+    module.load_state_dict(checkpoint["state_dict"])
+    loss_first, loss_last = first_and_last(history, "train_loss")
+    summary = {
+        "start": start,
+        "audioset_sha256": config.audioset.sha256 if config.audioset else None,
+        "steps": int(history["step"].max()),
+        "best_step": int(checkpoint["global_step"]),
+        MONITORED: float(best.best_model_score or np.nan),
+        "loss_first": loss_first,
+        "loss_last": loss_last,
+        "train_chunks": counts,
+        "validation_chunks": len(held_out),
+    }
+    return module.model.cpu().eval(), history, summary
+
+
+def draw_batch(
+    log_mel: LogMels,
+    by_class: Sequence[npt.NDArray[np.object_]],
+    config: ArtifactTraining,
+    step: int,
+) -> Batch:
+    """Return the training batch of a step: log_mel (B, 1, T, 64), and label (B,)."""
+    rng = np.random.default_rng([config.seed, step])
+    sizes = np.array([len(ids) for ids in by_class])
+    shares = np.full(len(sizes), 1 / len(sizes)) if config.balanced else sizes / sizes.sum()
+    counts = rng.multinomial(config.batch_size, shares)
+    drawn = [
+        (str(chunk_id), label)
+        for label, (ids, count) in enumerate(zip(by_class, counts, strict=True))
+        for chunk_id in ids[rng.integers(len(ids), size=count)]
+    ]
+    clean, defective = drawn[: counts[0]], drawn[counts[0] :]
+    if config.paired and defective:
+        made_of = rng.integers(len(defective), size=len(clean))
+        clean = [(clean_chunk_id(defective[place][0]), 0) for place in made_of]
+    # chunks of a shard next to each other: each shard's file is then opened once
+    return batch_of(
+        log_mel, pd.DataFrame(sorted([*clean, *defective]), columns=["chunk_id", "label"])
+    )
+
+
+def batch_of(log_mel: LogMels, rows: pd.DataFrame) -> Batch:
+    """Return some chunks as a batch."""
+    spectrograms = np.stack([log_mel[chunk_id] for chunk_id in rows["chunk_id"]])
+    return {
+        "log_mel": torch.from_numpy(spectrograms)[:, None],
+        "label": torch.from_numpy(np.array(rows["label"], dtype=np.int64)),
+    }
+
+
+def _training_chunks(table: pd.DataFrame) -> list[npt.NDArray[np.object_]]:
+    splits = table.groupby("source")["split"].nunique()
+    if (splits > 1).any():
+        raise ValueError(f"Sources in several splits: {list(splits.index[splits > 1][:5])}.")
+    train = table[table["split"] == "train"]
+    by_class = [
+        train.loc[train["label"] == label, "chunk_id"].to_numpy(dtype=object)
+        for label in range(len(CLASSES))
+    ]
+    if missing := [name for name, ids in zip(CLASSES, by_class, strict=True) if not len(ids)]:
+        raise ValueError(
+            f"There are no training chunks of {', '.join(missing)}: add media, or look up in the "
+            "table of rejected versions why there are none."
+        )
+    return by_class
+
+
+def _validation_chunks(table: pd.DataFrame, config: ArtifactTraining) -> pd.DataFrame:
+    """Return the same share of each class, one chunk at least."""
+    held_out = table[table["split"] == "validation"]
+    if not len(held_out):
+        raise ValueError("There are no validation chunks: give the split 'validation' a title.")
+    rng = np.random.default_rng([config.seed, 1])
+    chosen = [
+        rng.choice(rows.index, max(1, round(config.validation_share * len(rows))), replace=False)
+        for _, rows in held_out.groupby("label")
+    ]
+    return held_out.loc[np.sort(np.concatenate(chosen))]
+
+
+def _digest(table: pd.DataFrame) -> str:
+    columns = table[["chunk_id", "split", "label", "severity"]]
+    return hashlib.sha256(columns.to_csv(index=False).encode()).hexdigest()
