@@ -11,7 +11,7 @@ TRIALS = pd.DataFrame(
         "state": ["complete", "pruned", "complete"],
         "nu": [0.1, 0.8, 0.3],
         "gamma": [1e-4, 1e-2, 1e-3],
-        "f1": [0.4, np.nan, 0.9],
+        "score": [0.4, np.nan, 0.9],
     }
 )
 
@@ -43,3 +43,9 @@ def test_the_range_is_shown_with_its_outer_twentieths() -> None:
 def test_the_title_tells_of_an_edge(gamma_max: float, told: str) -> None:
     figure = plot_search(TRIALS, SvmSearchConfig(gamma_max=gamma_max))
     assert told in figure.get_suptitle()
+
+
+def test_the_axes_are_named_by_what_the_search_was_scored_by() -> None:
+    plane, course, *_ = plot_search(TRIALS, SvmSearchConfig(scored_by="auc")).axes
+    assert plane.get_title() == "AUC over ν and γ"
+    assert course.get_ylabel() == "AUC"

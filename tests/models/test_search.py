@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import optuna
@@ -22,7 +23,7 @@ from padam.models.search import SvmSearchConfig, search_classifier
 from padam.models.search_data import grouped_folds
 from tests.models.conftest import Rows, ring_and_core
 
-POINT = ["state", "nu", "gamma", "f1"]
+POINT = ["state", "nu", "gamma", "score"]
 
 
 @pytest.fixture
@@ -40,9 +41,9 @@ def test_finds_parameters_that_separate(data: tuple[np.ndarray, ...]) -> None:
     assert len(trials) == 12
     assert trials["nu"].between(0.05, 0.9).all()
     assert trials["gamma"].between(1e-5, 1e-1).all()
-    assert trials["f1"].max() > 0.95
+    assert trials["score"].max() > 0.95
     assert set(best) == {"nu", "gamma"}
-    row = trials.loc[trials["f1"].idxmax()]
+    row = trials.loc[trials["score"].idxmax()]
     assert (best["nu"], best["gamma"]) == (row["nu"], row["gamma"])
     assert (DefectClassifier(**best).fit(*data[:2]).predict(data[2]) == data[3]).mean() > 0.95
 
@@ -107,7 +108,7 @@ def test_longer_search_keeps_its_first_trials(data: tuple[np.ndarray, ...]) -> N
 def test_callback_sees_every_finished_trial(data: tuple[np.ndarray, ...]) -> None:
     seen: list[FrozenTrial] = []
     trials, _ = search_classifier(*data, SvmSearchConfig(trials=3), on_trial=seen.append)
-    assert [trial.value for trial in seen] == trials["f1"].tolist()
+    assert [trial.value for trial in seen] == trials["score"].tolist()
     assert all(trial.state == TrialState.COMPLETE for trial in seen)
 
 
@@ -143,7 +144,7 @@ def test_fit_that_hangs_is_abandoned_and_the_search_goes_on(
 ) -> None:
     storage = optuna.storages.InMemoryStorage()
     with monkeypatch.context() as patch:
-        patch.setattr(search, "fit_f1", lambda *_: time.sleep(3600))
+        patch.setattr(search, "fit_score", lambda *_: time.sleep(3600))
         with pytest.raises(ValueError, match=r"took more than 0\.1 s.*raise trial_timeout_s"):
             search_classifier(
                 *data, SvmSearchConfig(trials=1, trial_timeout_s=0.1), storage=storage
@@ -156,7 +157,7 @@ def test_fit_that_hangs_is_abandoned_and_the_search_goes_on(
 def test_dying_child_prunes_its_trial(
     data: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "fit_f1", lambda *_: os._exit(1))
+    monkeypatch.setattr(search, "fit_score", lambda *_: os._exit(1))
     with pytest.raises(ValueError, match="None of the 1 trials succeeded"):
         search_classifier(*data, SvmSearchConfig(trials=1, trial_timeout_s=500))
 
@@ -168,18 +169,18 @@ from padam.models import search
 from tests.models.conftest import ring_and_core
 
 config = search.SvmSearchConfig(trials=6, workers=2)
-fit_f1 = search.fit_f1
+fit_score = search.fit_score
 nu_of_third = search._draw(optuna.create_study(), config, 2).params["nu"]
 
 def third_hangs(params, *rest):
     while params["nu"] == nu_of_third:
         pathlib.Path(sign_of_life).touch()
         time.sleep(0.2)
-    return fit_f1(params, *rest)
+    return fit_score(params, *rest)
 
 if __name__ == "__main__":
     sign_of_life = sys.argv[2]
-    search.fit_f1 = third_hangs
+    search.fit_score = third_hangs
     search.search_classifier(
         *ring_and_core(seed=0), *ring_and_core(seed=1), config, storage=sys.argv[1],
         on_trial=lambda trial: print("told", flush=True),
@@ -232,10 +233,10 @@ def fails_first(marker: Path) -> float:
 def test_point_of_a_lost_worker_is_fitted_again(
     data: tuple[np.ndarray, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "fit_f1", lambda *_: fails_first(tmp_path / "marker"))
+    monkeypatch.setattr(search, "fit_score", lambda *_: fails_first(tmp_path / "marker"))
     trials, _ = search_classifier(*data, SvmSearchConfig(trials=1, trial_timeout_s=500))
     assert trials["state"].tolist() == ["complete"]
-    assert trials["f1"].tolist() == [0.7]
+    assert trials["score"].tolist() == [0.7]
 
 
 def test_stopped_search_does_not_wait_for_fits_that_hang(
@@ -254,7 +255,7 @@ def test_stopped_search_does_not_wait_for_fits_that_hang(
     storage = optuna.storages.InMemoryStorage()
     config = SvmSearchConfig(trials=2, workers=2)
     with monkeypatch.context() as patch:
-        patch.setattr(search, "fit_f1", first_is_quick)
+        patch.setattr(search, "fit_score", first_is_quick)
         with pytest.raises(KeyboardInterrupt):
             search_classifier(*data, config, storage=storage, on_trial=stop)
     states = optuna.load_study(study_name="defect_classifier", storage=storage).get_trials()
@@ -263,10 +264,15 @@ def test_stopped_search_does_not_wait_for_fits_that_hang(
     assert resumed.trials["number"].tolist() == [0, 1]
 
 
-def test_f1_over_folds_is_that_of_sklearns_own_cross_validation(separable: Rows) -> None:
+@pytest.mark.parametrize(("scored_by", "scoring"), [("f1", "f1"), ("auc", "roc_auc")])
+def test_score_over_folds_is_that_of_sklearns_own_cross_validation(
+    separable: Rows, scored_by: Literal["f1", "auc"], scoring: str
+) -> None:
     rows, y = separable
     sources = np.repeat(np.arange(12), 10)
-    config = SvmSearchConfig(trials=1, folds=3, balanced=False, nu_max=0.3, engine="sklearn")
+    config = SvmSearchConfig(
+        trials=1, folds=3, scored_by=scored_by, balanced=False, nu_max=0.3, engine="sklearn"
+    )
     trials, best = search_classifier(rows, y, np.zeros((2, 6)), [0, 1], config, groups=sources)
     expected = cross_val_score(
         make_pipeline(StandardScaler(), NuSVC(**best)),
@@ -274,9 +280,9 @@ def test_f1_over_folds_is_that_of_sklearns_own_cross_validation(separable: Rows)
         y,
         groups=sources,
         cv=StratifiedGroupKFold(3, shuffle=True, random_state=0),
-        scoring="f1",
+        scoring=scoring,
     )
-    assert trials["f1"].tolist() == pytest.approx([expected.mean()])
+    assert trials["score"].tolist() == pytest.approx([expected.mean()])
 
 
 def test_folds_share_no_source_and_keep_the_proportion_of_labels() -> None:

@@ -10,18 +10,19 @@ from padam.models.search import EDGE_SHARE, SvmSearchConfig
 
 BEST = "tab:red"
 AXES = {"nu": "ν", "gamma": "γ"}
+SCORES = {"f1": "F1", "auc": "AUC"}
 
 
 def plot_search(trials: pd.DataFrame, config: SvmSearchConfig) -> Figure:
-    """Draw F1 over ν and γ, over each alone, and over the trials.
+    """Draw the score, F1 or AUC, over ν and γ, over each alone, and over the trials.
 
-    ``trials`` has the columns number, state, nu, gamma and f1 (NaN where pruned). The shaded ends
-    of the ranges are where a best point is too near to an edge.
+    ``trials`` has the columns number, state, nu, gamma and score (NaN where pruned). The
+    shaded ends of the ranges are where a best point is too near to an edge.
     """
     figure = Figure(figsize=(11, 8), layout="constrained")
     (plane, course), marginals = figure.subplots(2, 2)
     _plane(plane, trials, config)
-    _course(course, trials)
+    _course(course, trials, config)
     for axes, name in zip(marginals, AXES, strict=True):
         _marginal(axes, trials, config, name)
     best = _best(trials).iloc[0]
@@ -32,37 +33,39 @@ def plot_search(trials: pd.DataFrame, config: SvmSearchConfig) -> Figure:
 
 
 def _plane(axes: Axes, trials: pd.DataFrame, config: SvmSearchConfig) -> None:
-    done, pruned, best = _done(trials), trials[trials["f1"].isna()], _best(trials)
-    points = axes.scatter(done["nu"], done["gamma"], c=done["f1"], cmap="viridis", s=40)
+    done, pruned, best = _done(trials), trials[trials["score"].isna()], _best(trials)
+    points = axes.scatter(done["nu"], done["gamma"], c=done["score"], cmap="viridis", s=40)
     if len(pruned):
         axes.scatter(pruned["nu"], pruned["gamma"], marker="x", color="0.6", label="pruned")
     axes.scatter(best["nu"], best["gamma"], s=160, facecolors="none", edgecolors=BEST, label="best")
-    axes.set(xscale="log", yscale="log", xlabel="ν", ylabel="γ", title="F1 over ν and γ")
+    score = SCORES[config.scored_by]
+    axes.set(xscale="log", yscale="log", xlabel="ν", ylabel="γ", title=f"{score} over ν and γ")
     for name, shade in (("nu", axes.axvspan), ("gamma", axes.axhspan)):
         for low, high in _ends(config, name):
             shade(low, high, color="0.9", zorder=0)
     axes.set(xlim=config.range_of("nu"), ylim=config.range_of("gamma"))
     _plain_ticks(axes.xaxis)
     axes.legend()
-    axes.figure.colorbar(points, ax=axes, label="F1")
+    axes.figure.colorbar(points, ax=axes, label=score)
 
 
-def _course(axes: Axes, trials: pd.DataFrame) -> None:
+def _course(axes: Axes, trials: pd.DataFrame, config: SvmSearchConfig) -> None:
     done = _done(trials)
-    axes.plot(done["number"], done["f1"], "o", ms=4, color="0.6", label="trial")
-    axes.step(done["number"], done["f1"].cummax(), where="post", color=BEST, label="best so far")
-    axes.set(xlabel="trial", ylabel="F1", title="Course of the search")
+    axes.plot(done["number"], done["score"], "o", ms=4, color="0.6", label="trial")
+    axes.step(done["number"], done["score"].cummax(), where="post", color=BEST, label="best so far")
+    axes.set(xlabel="trial", ylabel=SCORES[config.scored_by], title="Course of the search")
     axes.legend()
 
 
 def _marginal(axes: Axes, trials: pd.DataFrame, config: SvmSearchConfig, name: str) -> None:
     done, best = _done(trials), _best(trials)
-    axes.plot(done[name], done["f1"], "o", ms=4, color="0.4")
-    axes.plot(best[name], best["f1"], "o", ms=12, mfc="none", mec=BEST)
+    axes.plot(done[name], done["score"], "o", ms=4, color="0.4")
+    axes.plot(best[name], best["score"], "o", ms=12, mfc="none", mec=BEST)
     for number, (low, high) in enumerate(_ends(config, name)):
         label = f"outer {EDGE_SHARE:.0%} of the range" if number == 0 else None
         axes.axvspan(low, high, color="0.9", zorder=0, label=label)
-    axes.set(xscale="log", xlabel=AXES[name], ylabel="F1", title=f"F1 over {AXES[name]}")
+    score = SCORES[config.scored_by]
+    axes.set(xscale="log", xlabel=AXES[name], ylabel=score, title=f"{score} over {AXES[name]}")
     axes.set_xlim(config.range_of(name))
     if name == "nu":
         _plain_ticks(axes.xaxis)
@@ -84,8 +87,8 @@ def _ends(config: SvmSearchConfig, name: str) -> list[tuple[float, float]]:
 
 
 def _done(trials: pd.DataFrame) -> pd.DataFrame:
-    return trials[trials["f1"].notna()]
+    return trials[trials["score"].notna()]
 
 
 def _best(trials: pd.DataFrame) -> pd.DataFrame:
-    return trials.nlargest(1, "f1")
+    return trials.nlargest(1, "score")

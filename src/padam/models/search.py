@@ -22,9 +22,10 @@ from padam.models.nu_svc import Engine
 from padam.models.row_subset import stratified_rows
 from padam.models.search_data import (
     Labels,
+    ScoredBy,
     SearchData,
     check_sources,
-    fit_f1,
+    fit_score,
     grouped_folds,
     held_out,
 )
@@ -51,6 +52,8 @@ class SvmSearchConfig(BaseModel):
     gamma_max: float = Field(1e-1, gt=0)
     balanced: bool = True
     folds: int = Field(1, ge=1)  # 1 scores on the validation clips
+    # ours: auc, which asks for the order of clips only; the threshold is tuned afterwards anyway
+    scored_by: ScoredBy = "f1"
     max_rows: int | None = Field(4000, ge=10)  # a fit costs the square of its rows or more
     trial_timeout_s: float | None = Field(None, gt=0)
     engine: Engine = "auto"
@@ -85,9 +88,9 @@ class SvmSearchResult(NamedTuple):
     """The finished trials and the parameters of the best one."""
 
     trials: pd.DataFrame
-    """number, state, nu, gamma, f1 (validation), seconds, reason (of a pruned trial)."""
+    """number, state, nu, gamma, score (F1 or AUC), seconds, reason (of a pruned trial)."""
     best_params: dict[str, float]
-    """``nu`` and ``gamma`` of the trial with the highest F1, the first of equal ones."""
+    """``nu`` and ``gamma`` of the trial with the highest score, the first of equal ones."""
 
 
 def search_classifier(
@@ -102,9 +105,9 @@ def search_classifier(
     study_name: str = "defect_classifier",
     on_trial: Callable[[FrozenTrial], None] | None = None,
 ) -> SvmSearchResult:
-    """Search ν and γ for the best F1 (1 = defective) on clips of other sources.
+    """Search ν and γ for the best F1, or AUC (1 = defective), on clips of other sources.
 
-    With one fold these are the validation clips; with more, F1 is the mean over folds of the
+    With one fold these are the validation clips; with more, it is the mean over folds of the
     training clips, whose sources ``groups`` (n_train,) names, and validation is not looked at.
 
     Trial k has the same point whichever of the ``workers`` fits it, in whatever order, and
@@ -187,10 +190,10 @@ def _attempt(
     config: SvmSearchConfig,
     data: SearchData,
 ) -> float | str:
-    """Return the F1 of a point, or why there is none."""
+    """Return the score of a point, or why there is none."""
     settings = {**params, "balanced": config.balanced, "engine": config.engine}
     try:
-        return fit(fit_f1, settings, data)
+        return fit(fit_score, settings, data, config.scored_by)
     except FutureTimeoutError:
         return f"fit took more than {config.trial_timeout_s} s"
     except (ValueError, LostWorkerError) as error:
@@ -265,17 +268,17 @@ def _result(study: optuna.Study) -> SvmSearchResult:
             "state": [trial.state.name.lower() for trial in finished],
             "nu": [trial.params["nu"] for trial in finished],
             "gamma": [trial.params["gamma"] for trial in finished],
-            "f1": [np.nan if trial.value is None else trial.value for trial in finished],
+            "score": [np.nan if trial.value is None else trial.value for trial in finished],
             "seconds": [
                 trial.duration.total_seconds() if trial.duration else np.nan for trial in finished
             ],
             "reason": [trial.user_attrs.get("reason") for trial in finished],
         }
     )
-    if table["f1"].isna().all():
+    if table["score"].isna().all():
         raise ValueError(
             f"None of the {len(table)} trials succeeded; the last one: {table['reason'].iloc[-1]}. "
             "Lower nu_max, raise trial_timeout_s, or check the representations."
         )
-    best = table.nlargest(1, "f1").iloc[0]
+    best = table.nlargest(1, "score").iloc[0]
     return SvmSearchResult(table, {"nu": float(best["nu"]), "gamma": float(best["gamma"])})

@@ -4,11 +4,11 @@ A child process imports this module, so it does without Optuna.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 from padam.models.binary_classifier import Floats, training_weights
@@ -16,6 +16,7 @@ from padam.models.defect_classifier import DefectClassifier, feasible_nu
 
 Labels = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
+ScoredBy = Literal["f1", "auc"]
 
 
 class SearchData(NamedTuple):
@@ -33,13 +34,19 @@ class SearchData(NamedTuple):
         )
 
 
-def fit_f1(settings: Mapping[str, Any], data: SearchData) -> float:
-    """Fit a DefectClassifier of these settings per split and return the mean of their F1."""
+def fit_score(settings: Mapping[str, Any], data: SearchData, scored_by: ScoredBy) -> float:
+    """Fit a DefectClassifier of these settings per split and return the mean of what they score.
+
+    That is F1 of the decisions, or the area under the ROC curve of the decision function.
+    """
     found = []
     for train, scoring in data.splits:
         classifier = DefectClassifier(**settings).fit(data.rows[train], data.labels[train])
-        predicted = classifier.predict(data.rows[scoring])
-        found.append(f1_score(data.labels[scoring], predicted, zero_division=0.0))
+        rows, labels = data.rows[scoring], data.labels[scoring]
+        if scored_by == "auc":
+            found.append(roc_auc_score(labels, classifier.decision_function(rows)))
+        else:
+            found.append(f1_score(labels, classifier.predict(rows), zero_division=0.0))
     return float(np.mean(found))
 
 
