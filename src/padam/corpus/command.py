@@ -2,12 +2,17 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from padam.corpus.recipe import CorpusError, read_recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RECIPE = Path("conf") / "open" / "corpus.yml"
 EXIT_INCOMPLETE, EXIT_FAILED, EXIT_INTERRUPTED = 1, 2, 130
@@ -64,14 +69,20 @@ def corpus(
     except (CorpusError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_FAILED)
-    table = Table(title=f"Open corpus, {made.files['duration_s'].sum() / 3600:.1f} h")
-    for column in made.packages:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in made.packages.astype(str).itertuples(index=False):
-        table.add_row(*row)
-    Console().print(table)
-    click.echo(
-        f"Media: {target / 'media'}\nTables: {', '.join(f'{name}.csv' for name in vars(made))}"
-    )
+    Console().print(_table(made.packages))
+    hours = made.files["duration_s"].sum() / 3600
+    click.echo(f"{hours:.1f} h of media: {target / 'media'}")
+    click.echo(f"Tables in {target}: {', '.join(f'{name}.csv' for name in vars(made))}")
     if made.packages["problem"].any():
         sys.exit(EXIT_INCOMPLETE)
+
+
+def _table(packages: "pd.DataFrame") -> Table:
+    """Return a row per package: its split, minutes of each kind, and what was wrong with it."""
+    table = Table(title="Open corpus, minutes of each kind", title_justify="left")
+    shown = packages.drop(columns=["version", "licence", "files", "left_out"])
+    for column in shown:
+        table.add_column(column.removesuffix("_min"), overflow="fold")
+    for row in shown.astype(str).itertuples(index=False):
+        table.add_row(*map(escape, row))
+    return table
