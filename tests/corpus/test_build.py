@@ -19,7 +19,7 @@ RECIPE = """
 packages:
   train: {sounds: {kinds: {music: ["*/music/*"], effects: ["*"]}, films: 2}}
   test: {missing: {kinds: music}}
-joining: {long_s: 3.0, joined_s: 3.0, min_joined_s: 2.0}
+joining: {long_s: 3.0, joined_s: 3.0, min_joined_s: 2.5}
 films: {start_s: 1.0, duration_s: 2.0}
 """
 
@@ -30,7 +30,7 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     content = tmp_path / "content"
     write_tone(content / "a/music/title.wav", 4.0)
     for number in range(5):
-        write_tone(content / f"a/hits/{number}.wav", 1.1, pitch_hz=300.0 + 40 * number)
+        write_tone(content / f"a/hits/{number}.wav", 1.1, pitch_hz=900.0 + 40 * number)
     write_tone(content / "a/hits/short.wav", 0.2)
     write_tone(content / "a/hits/clipped.wav", 1.0, level=3.0)
     (content / "a/hits/broken.ogg").write_bytes(b"OggS, and then nothing of the kind")

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus.deb_files import build_deb, needs_dpkg, write_tone, zip_files
 from padam.corpus.packages import fetch, unpack, version
 from padam.corpus.recipe import CorpusError
+from tests.corpus.deb_files import build_deb, needs_dpkg, write_tone, zip_files
 
 
 def below(folder: Path) -> set[str]:
