@@ -73,14 +73,17 @@ def corpus(
     hours = made.files["duration_s"].sum() / 3600
     click.echo(f"{hours:.1f} h of media: {target / 'media'}")
     click.echo(f"Tables in {target}: {', '.join(f'{name}.csv' for name in vars(made))}")
-    if made.packages["problem"].any():
+    missing = made.packages[made.packages["problem"] != ""]
+    for name, problem in zip(missing["package"], missing["problem"], strict=True):
+        click.echo(f"Missing: {name}: {problem}", err=True)
+    if len(missing):
         sys.exit(EXIT_INCOMPLETE)
 
 
 def _table(packages: "pd.DataFrame") -> Table:
-    """Return a row per package: its split, minutes of each kind, and what was wrong with it."""
+    """Return a row per package: its split and minutes of each kind."""
     table = Table(title="Open corpus, minutes of each kind", title_justify="left")
-    shown = packages.drop(columns=["version", "licence", "files", "left_out"])
+    shown = packages.drop(columns=["version", "licence", "files", "left_out", "problem"])
     for column in shown:
         table.add_column(column.removesuffix("_min"), overflow="fold")
     for row in shown.astype(str).itertuples(index=False):
