@@ -85,7 +85,7 @@ def _table(packages: "pd.DataFrame") -> Table:
     table = Table(title="Open corpus, minutes of each kind", title_justify="left")
     shown = packages.drop(columns=["version", "licence", "files", "left_out", "problem"])
     for column in shown:
-        table.add_column(column.removesuffix("_min"), overflow="fold")
+        table.add_column(str(column).removesuffix("_min"), overflow="fold")
     for row in shown.astype(str).itertuples(index=False):
         table.add_row(*map(escape, row))
     return table

@@ -53,12 +53,15 @@ def _write(container: OutputContainer, audio: Audio) -> None:
     video = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
     video.width, video.height, video.pix_fmt = 256, 144, "yuv420p"
     sound = container.add_stream("flac", rate=RATE, layout="stereo")
+    heard = 0
     for frame in _pictures(audio):
         container.mux(video.encode(frame))
-        first = round(float(frame.time or 0.0) * RATE)
         # each picture's own sound after it, so that a player need not look ahead
-        for block in _frames(audio[:, first : first + RATE // FPS], first):
+        for block in _frames(audio[:, heard : heard + RATE // FPS], heard):
             container.mux(sound.encode(block))
+        heard += RATE // FPS
+    for block in _frames(audio[:, heard:], heard):
+        container.mux(sound.encode(block))
     container.mux(video.encode(None))
     container.mux(sound.encode(None))
 
@@ -82,6 +85,7 @@ def _pictures(audio: Audio) -> Iterator[VideoFrame]:
                 frame = graph.vpull()
             except (av.BlockingIOError, av.EOFError):
                 break
+            # the filter stamps the last one late
             frame.pts, frame.time_base = count, Fraction(1, FPS)
             count += 1
             yield frame
