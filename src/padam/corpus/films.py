@@ -72,9 +72,9 @@ def _pictures(audio: Audio) -> Iterator[VideoFrame]:
     source = graph.add_abuffer(
         sample_rate=RATE, format="s16", layout="stereo", time_base=Fraction(1, RATE)
     )
-    # drawn upright and turned, for showcqt draws frequency from left to right
+    # showcqt draws frequency from left to right: turned and flipped it goes upwards
     drawing = graph.add("showcqt", f"s=144x256:fps={FPS}:axis=0:sono_h=0:bar_h=256")
-    turned = graph.add("transpose", "1")
+    turned = graph.add("transpose", "clock_flip")
     pixels = graph.add("format", "yuv420p")
     graph.link_nodes(source, drawing, turned, pixels, graph.add("buffersink")).configure()
     count = 0

@@ -144,7 +144,8 @@ def make_file(placement: Placement, root: Path, media: Path, rules: JoiningRules
 
 
 def _decoded(root: Path, files: tuple[str, ...]) -> Iterator[Audio]:
-    return (read_audio(root / file, sample_rate=JOINED_RATE, channels=1) for file in files)
+    for file in files:
+        yield read_audio(root / file, sample_rate=JOINED_RATE, channels=1)
 
 
 def _link(source: Path, target: Path) -> None:
