@@ -1,6 +1,9 @@
 # `make run` and `make test` do all the set-up on a fresh machine: Python >= 3.11 and a C compiler.
 PYTHON ?= python3
 VENV ?= .venv
+# The open corpus (docs/open_corpus.md): its folder, and one of look-alikes, if you have any.
+CORPUS ?= data/01_raw/open_corpus
+LOOKALIKES ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -8,7 +11,7 @@ export DO_NOT_TRACK = 1
 export KEDRO_DISABLE_TELEMETRY = 1
 export PYTHONWARNINGS = ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: install run test test-all lint format bench viz viz-build ui clean
+.PHONY: install run test test-all lint format bench corpus viz viz-build ui clean
 
 install: $(STAMP)
 
@@ -38,6 +41,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks --all
+
+corpus: $(STAMP)
+	$(BIN)/padam corpus "$(CORPUS)" $(if $(LOOKALIKES),--lookalikes "$(LOOKALIKES)")
 
 viz: $(STAMP)
 	$(BIN)/kedro viz run

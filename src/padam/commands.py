@@ -21,6 +21,7 @@ from rich.table import Table
 from padam import __version__
 from padam.audio.media_folder import MediaFolderError, find_media
 from padam.audio.storage import Location, as_location, is_url
+from padam.corpus.command import corpus
 from padam.detection.batch import BatchError, Outcome, ScanTask, default_threads, run_batch
 from padam.detection.reports.smpte import RATES
 from padam.detection.severity import SEVERITIES
@@ -39,6 +40,9 @@ MODELS: Final = Path("data") / "06_models" / "padam_model"
 @click.version_option(__version__, prog_name="padam")
 def padam() -> None:
     """PADAM: no-reference detection of audio defects in professional media."""
+
+
+padam.add_command(corpus)
 
 
 @padam.command()

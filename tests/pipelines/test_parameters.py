@@ -21,7 +21,7 @@ def parameters(project: Path, env: str) -> dict[str, Any]:
     return ParameterValidator(dict(pipelines)).validate_raw_params(loader["parameters"])
 
 
-@pytest.mark.parametrize("env", ["local", "paper", "test", "dask", "gpu"])
+@pytest.mark.parametrize("env", ["local", "paper", "test", "dask", "gpu", "open"])
 def test_every_environment_is_valid(project: Path, env: str) -> None:
     assert parameters(project, env)["synthesis"]["plan"].clip_duration_s == 10.0
 
