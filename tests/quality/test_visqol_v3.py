@@ -29,7 +29,7 @@ def test_too_few_patches_are_missing_not_an_error(
     assert score.reason == "ViSQOL: no patches"
 
 
-def test_crop_scores_exactly_the_damaged_window(speech: Signal, rng: np.random.Generator) -> None:
+def test_crop_scores_the_damaged_window(speech: Signal, rng: np.random.Generator) -> None:
     second = VisqolV3.sample_rate
     reference = np.tile(speech, 4 * second // speech.size + 1)[: 4 * second]
     degraded = reference.copy()
@@ -38,5 +38,6 @@ def test_crop_scores_exactly_the_damaged_window(speech: Signal, rng: np.random.G
     cropped = VisqolV3(crop_s=1.0).score(reference, degraded)
     window = most_damaged_window(reference, degraded, second)
     alone = VisqolV3().score(reference[window], degraded[window])
-    assert cropped.value == alone.value
+    # sums depend on where the samples lie in memory, in the last digit
+    assert cropped.value == pytest.approx(alone.value, rel=1e-9)
     assert cropped.value < VisqolV3().score(reference, degraded).value
