@@ -5,10 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.svm import NuSVC
 
 from padam.models.defect_classifier import DefectClassifier
-from padam.models.nu_svc import KERNEL_VALUES, fit_nu_svc, nu_svc_decisions, plain_nu_svc
+from padam.models.nu_svc import (
+    KERNEL_VALUES,
+    TOLERANCE,
+    fit_nu_svc,
+    nu_svc_decisions,
+    plain_nu_svc,
+    stopping_tolerance,
+)
 from tests.models.conftest import Rows
 
 SETTINGS = {"nu": 0.2, "gamma": 0.3, "kernel": "rbf"}
@@ -103,3 +111,23 @@ def test_weights_reach_the_fit(separable: Rows) -> None:
     plain, library = fit_nu_svc(rows, y, np.ones(120), nu=0.2, gamma=0.3, engine="sklearn")
     assert library.startswith("scikit-learn ")
     assert np.abs(nu_svc_decisions(weighted, rows) - nu_svc_decisions(plain, rows)).max() > 0.01
+
+
+def test_wide_kernel_orders_rows_as_the_linear_one() -> None:
+    rng = np.random.default_rng(2026)
+    y = np.arange(200) % 2
+    rows = rng.normal(size=(200, 6)) + y[:, None] * rng.normal(size=6)
+    linear = NuSVC(nu=0.6, kernel="linear", tol=1e-6).fit(rows, y).decision_function(rows)
+    ours, _ = fit_nu_svc(rows, y, np.ones(200), nu=0.6, gamma=1e-7, engine="sklearn")
+    stopped_early = NuSVC(nu=0.6, gamma=1e-7).fit(rows, y)
+    assert spearmanr(ours.decision_function(rows), linear).statistic > 0.9999
+    assert spearmanr(stopped_early.decision_function(rows), linear).statistic < 0.999
+
+
+def test_tolerance_is_libsvms_but_for_wide_kernels() -> None:
+    rows = np.random.default_rng(0).normal(size=(1000, 8))
+    rows /= rows.std(axis=0)
+    assert stopping_tolerance(rows, nu=0.5, gamma=0.1) == TOLERANCE
+    # 0.5 · 0.5 · 1000 · 1e-5 · 16 = 0.04
+    assert stopping_tolerance(rows, nu=0.5, gamma=1e-5) == pytest.approx(0.04 * TOLERANCE)
+    assert stopping_tolerance(np.ones((10, 8)), nu=0.5, gamma=0.1) == pytest.approx(1e-9)

@@ -16,6 +16,8 @@ Engine = Literal["auto", "sklearn", "intelex"]
 KERNEL_VALUES: Final = 2**22
 """Kernel values that are held at a time, 32 MiB."""
 CHECKED_ROWS: Final = 200
+TOLERANCE: Final = 1e-3
+"""Where libsvm stops by default: the largest violation of the optimality conditions."""
 
 
 def fit_nu_svc(
@@ -30,10 +32,11 @@ def fit_nu_svc(
     """Return a fitted scikit-learn NuSVC, and the library that fitted it with its version.
 
     ``engine`` `auto` is scikit-learn-intelex where it is installed. Both stop at the same
-    tolerance, so their decisions differ by it and no more. Raises ValueError where `intelex` is
+    tolerance (`stopping_tolerance`), so their decisions differ by it and no more. Raises ValueError where `intelex` is
     asked for and not installed, RuntimeError where its fit could not be taken over.
     """
-    settings = {"nu": nu, "gamma": gamma, "kernel": "rbf", "cache_size": 500}
+    settings: dict[str, Any] = {"nu": nu, "gamma": gamma, "kernel": "rbf", "cache_size": 500}
+    settings["tol"] = stopping_tolerance(rows, nu, gamma)
     accelerated = None if engine == "sklearn" else _intelex_nu_svc()
     if accelerated is not None:
         fitted = accelerated(**settings).fit(rows, labels, sample_weight=weights)
@@ -46,6 +49,19 @@ def fit_nu_svc(
         )
     plain = NuSVC(**settings).fit(rows, labels, sample_weight=weights)
     return plain, f"scikit-learn {sklearn.__version__}"
+
+
+def stopping_tolerance(rows: Floats, nu: float, gamma: float) -> float:
+    """Return the tolerance of a fit on ``rows`` (n, width): libsvm's, or less for wide kernels.
+
+    A kernel that is wide beside the distances between rows is 1 minus little, and so is every
+    gradient that libsvm compares with its tolerance: they differ by some ν·n/2·γ·E|x - y|². With
+    a fixed tolerance such a fit would stop at its starting point. The least, a millionth of
+    libsvm's, is what its kernel values in single precision allow.
+    """
+    squared_distance = 2.0 * float(rows.var(axis=0).sum())
+    spread = 0.5 * nu * len(rows) * gamma * squared_distance
+    return TOLERANCE * min(1.0, max(spread, 1e-6))
 
 
 def plain_nu_svc(fitted: Any, settings: dict[str, Any], rows: Floats) -> NuSVC:

@@ -48,7 +48,7 @@ class SvmSearchConfig(BaseModel):
     workers: int = Field(1, ge=1, le=256)
     nu_min: float = Field(0.05, gt=0, le=1)
     nu_max: float = Field(0.9, gt=0, le=1)
-    gamma_min: float = Field(1e-5, gt=0)
+    gamma_min: float = Field(1e-7, gt=0)
     gamma_max: float = Field(1e-1, gt=0)
     balanced: bool = True
     folds: int = Field(1, ge=1)  # 1 scores on the validation clips
