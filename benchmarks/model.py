@@ -94,10 +94,11 @@ def prepare(folder: Path) -> tuple[Path, dict[str, Path]]:
     """Write a clip and the models that take turns."""
     from dataclasses import replace
 
-    from detection import load_model, write_title
+    from detection import untrained_model
     from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
+    from sample_titles import write_title
 
-    model = load_model(None)
+    model = untrained_model("small", rows=800)
     models = {name: folder / name for name in ("small", "paper", "skops")}
     model.save(models["small"])
     paper = AudioEncoder(AUDIO_ENCODER_SIZES["paper"]).eval()

@@ -1,5 +1,6 @@
 """The benchmarks keep their form: rows with known names, and a page rendered from them."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -88,6 +89,29 @@ def test_an_unknown_part_is_refused(project: Path) -> None:
     answer = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert answer.returncode == 2
     assert "synthesis" in answer.stderr
+
+
+def test_scripts_import_from_each_other_what_is_there(project: Path) -> None:
+    trees = {
+        path.stem: ast.parse(path.read_text(encoding="utf-8"))
+        for path in (project / "benchmarks").glob("*.py")
+    }
+    for name, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module in trees:
+                there = defined(trees[node.module])
+                assert {alias.name for alias in node.names} <= there, f"{name} from {node.module}"
+
+
+def defined(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
 
 
 @pytest.mark.slow
