@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from padam.audio.media import write_flac
+from padam.detection import batch
 from padam.detection.batch import BatchError, Outcome, ScanTask, run_batch
 from padam.detection.reports.folder import HTML
 from padam.detection.reports.formats import FORMATS
@@ -94,7 +95,7 @@ def test_report_files_are_written_also_for_what_is_finished(titles, model, tmp_p
 def test_a_process_that_hangs_or_dies_costs_its_title_only(titles, model, tmp_path):
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 300 * RATE)).astype(np.float32)
     write_flac(tmp_path / "long.flac", noise, RATE)
-    batch = dict.fromkeys(("hangs", "dies"), tmp_path / "long.flac")
+    damaged = dict.fromkeys(("hangs", "dies"), tmp_path / "long.flac")
     strikes = {"hangs": signal.SIGSTOP, "dies": signal.SIGKILL}
 
     def strike(name, *_):
@@ -103,13 +104,31 @@ def test_a_process_that_hangs_or_dies_costs_its_title_only(titles, model, tmp_pa
             os.kill(process.pid, sent)
 
     task = ScanTask(model, tmp_path / "out", {"block_s": 1.0})
-    batch["a.flac"] = titles["a.flac"]
-    hung, died, scanned = run_batch(batch, task, jobs=1, stall_s=3, progress=strike)
+    damaged["a.flac"] = titles["a.flac"]
+    hung, died, scanned = run_batch(damaged, task, jobs=1, stall_s=3, progress=strike)
     assert hung == Outcome("hangs", "failed", "no progress for 3 s")
     assert died == Outcome("dies", "failed", "the process that scanned it died (SIGKILL)")
     assert (scanned.name, scanned.status) in [("a.flac", "clean"), ("a.flac", "defective")]
     assert not strikes
     assert scanning() == []
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_process_whose_watcher_is_gone_ends_quietly(titles, model, tmp_path, told):
+    context = multiprocessing.get_context("spawn")
+    near, far = context.Pipe()
+    task = ScanTask(model, tmp_path)
+    process = context.Process(target=batch._work, args=(far, task), daemon=True)
+    process.start()
+    far.close()
+    assert near.poll(60)
+    if told:
+        assert near.recv() == ("ready", None)
+        near.send(("a.flac", titles["a.flac"]))
+    near.close()
+    process.join(60)
+    assert process.exitcode == 0
+    assert not (tmp_path / "a.flac" / "detections.json").exists()
 
 
 def test_a_model_that_is_none_ends_the_batch(titles, tmp_path):

@@ -284,10 +284,18 @@ def test_scores_beyond_one_stay_on_the_page() -> None:
     assert (drawn["low"], drawn["high"], drawn["threshold"]) == ("-1", "4", 40.0)
 
 
+def test_a_model_named_after_its_run_is_named_once() -> None:
+    document = document_of([])
+    assert "padam 1, run 0123abcd" in html_report(document, no_sound)
+    document["model"]["version"] = "0123abcd"
+    assert "run 0123abcd" not in html_report(document, no_sound)
+
+
 @pytest.mark.parametrize(
     ("span_s", "texts"),
     [
         ((0.0, 7200.0), ["0:00", "30:00", "01:00:00", "01:30:00"]),
+        ((0.0, 92.0), ["0:00", "0:20", "0:40", "1:00", "1:20"]),
         ((3599.0, 3601.5), ["59:59.0", "59:59.5", "01:00:00.0", "01:00:00.5", "01:00:01.0"]),
     ],
 )

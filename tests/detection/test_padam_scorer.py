@@ -1,5 +1,8 @@
 """PADAM and its ablations as scorers."""
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,7 @@ import torch
 from safetensors.numpy import load, save
 
 from padam.detection.padam_model import PadamModel
+from padam.detection.scorers import base
 from padam.detection.scorers.base import (
     SEGMENT_COLUMNS,
     Scorer,
@@ -44,6 +48,51 @@ def test_blocks_do_not_matter(tiny_model):
     whole = tiny_model.scorer().score([AUDIO])
     pieces = tiny_model.scorer().score(np.array_split(AUDIO, 7, axis=1))
     np.testing.assert_allclose(whole.to_numpy(float), pieces.to_numpy(float), atol=1e-5)
+
+
+def test_a_long_title_leaves_nothing_behind_but_its_numbers(tiny_model):
+    """What stays between the batches would keep the heap from using their space again."""
+    minute = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 60 * RATE)).astype(np.float32)
+    kept = []
+
+    def title(minutes):
+        for _ in range(minutes):
+            gc.collect()
+            kept.append(tracemalloc.get_traced_memory()[0])  # the minutes before are scored
+            yield minute
+
+    scorer = tiny_model.scorer()
+    scorer.score([minute])  # what is imported and cached at the first use
+    tracemalloc.start()
+    try:
+        scores = scorer.score(title(15))
+    finally:
+        tracemalloc.stop()
+    assert len(scores) == 15 * 6 * 2
+    # 12 rows of 36 numbers are 3.5 kB, whose room was there from the first minute on
+    assert kept[-1] - kept[3] < 11 * 1500
+
+
+def test_a_table_grows_and_keeps_the_types_of_its_columns(monkeypatch):
+    monkeypatch.setattr(base, "FIRST_ROWS", 3)
+    rng = np.random.default_rng(0)
+    batches = [
+        pd.DataFrame(
+            {
+                "channel": np.arange(rows),
+                "score": rng.random(rows),
+                "p_hum": rng.random(rows).astype(np.float32),
+            }
+        )
+        for rows in (2, 1, 4, 1, 30)
+    ]
+    table = base.ScoreTable()
+    for batch in batches:
+        table.append(batch)
+    pd.testing.assert_frame_equal(table.frame(), pd.concat(batches, ignore_index=True))
+    with pytest.raises(KeyError, match="p_hum"):
+        table.append(batches[0][["channel", "score"]])
+    assert base.ScoreTable().frame().empty
 
 
 def test_swapped_channels_swap_their_scores(tiny_model):

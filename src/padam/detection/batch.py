@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
@@ -189,18 +190,24 @@ def _work(pipe: Connection, task: ScanTask) -> None:
     _let_idle_threads_sleep()
     from padam.detection.title_scan import TitleScan, use_threads
 
+    def tell(kind: str, content: object) -> None:
+        try:
+            pipe.send((kind, content))
+        except ConnectionError:
+            sys.exit()  # the one that watches is gone: no error of the title in hand
+
     use_threads(task.threads)
     try:
         scan = TitleScan(task)
     except BatchError as error:
-        pipe.send(("unusable", str(error)))
+        tell("unusable", str(error))
         return
-    with contextlib.suppress(EOFError, BrokenPipeError):  # the one that watches is gone
-        pipe.send(("ready", None))
+    tell("ready", None)
+    # a reset is what is read where it went before it had read what was told last
+    with contextlib.suppress(EOFError, ConnectionResetError):
         while True:
             name, place = pipe.recv()
-            outcome = scan(name, place, lambda at, of: pipe.send(("progress", (at, of))))
-            pipe.send(("done", outcome))
+            tell("done", scan(name, place, lambda at, of: tell("progress", (at, of))))
 
 
 def _let_idle_threads_sleep() -> None:

@@ -61,8 +61,6 @@ class TitleScan:
             self._write(write_reports, folder, document, place)
         except MediaError as error:
             return Outcome(name, "unreadable", error.reason)
-        except BrokenPipeError:
-            raise
         except OSError as error:
             return Outcome(name, "failed", f"the report cannot be written: {error}")
         except Exception as error:

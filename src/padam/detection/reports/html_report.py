@@ -112,7 +112,9 @@ def _facts(document: Document, names: Sequence[str]) -> Iterator[tuple[str, str]
     segments = document["segments"]
     flagged = sum(1 for segment in segments if segment["flagged"])
     yield "Segments", f"{flagged} of {len(segments)} flagged"
-    run = f", run {model['run_id']}" if model["run_id"] else ""
+    # a model of ours is named after its run
+    told = model["run_id"] in (None, "", model["version"])
+    run = "" if told else f", run {model['run_id']}"
     yield "Model", f"{model['scorer']} {model['version']}{run}"
     threshold = model["threshold"]
     yield "Threshold", "none" if threshold is None else f"{threshold:.3f}"

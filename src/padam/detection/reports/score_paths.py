@@ -14,7 +14,7 @@ Document = dict[str, Any]
 Steps = list[tuple[float, float, float | None]]
 Axis = Callable[[float], float]
 
-_STEPS_S = (0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+_STEPS_S = (0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 _MOST_TICKS = 6
 # a text further right would stand out of the page
 _LAST_TICK = 0.97

@@ -23,6 +23,7 @@ from padam.detection.scorers.base import (
     EVIDENCE_PREFIX,
     PROBABILITY_PREFIX,
     SEGMENT_COLUMNS,
+    ScoreTable,
     score_in_batches,
     segment_rows,
 )
@@ -84,9 +85,7 @@ class PadamScorer:
 
     def score_embeddings(self, title: TitleEmbeddings) -> pd.DataFrame:
         """Return what `score` gives for the audio that was embedded."""
-        if not len(title.times):
-            return pd.DataFrame(columns=SEGMENT_COLUMNS)
-        frames = []
+        table = ScoreTable()
         segments = self._batch_segments
         for first in range(0, len(title.times), segments):
             times = title.times[first : first + segments]
@@ -95,8 +94,8 @@ class PadamScorer:
             rows = part.reshape(-1, *part.shape[2:])
             finite = np.asarray(np.isfinite(rows).all(axis=(1, 2)))
             columns = self._columns(np.where(finite[:, None, None], rows, 0))
-            frames.append(segment_rows(times, channels, only_where(finite, columns)))
-        return pd.concat(frames, ignore_index=True)
+            table.append(segment_rows(times, channels, only_where(finite, columns)))
+        return table.frame()
 
     def _score_rows(self, rows: Audio) -> Columns:
         """Columns of the rows; NaN for a row that no model can judge: one not finite, or silent."""
