@@ -1,8 +1,9 @@
 """Titles with ground truth in an open layout that real archives can be put in, too.
 
-`titles.csv` (title, split, file, duration_s, and, where known, content and look_alike), `labels.csv`
-(title, start_s, end_s, defect, and, where known, error_to_signal_db; a title without a row is clean),
-the audio files, and beside each the JSON of what it was made of. See docs/benchmark.md.
+`titles.csv` (title, split, file, duration_s and, where known, content and look_alike),
+`labels.csv` (title, start_s, end_s, defect and, where known, error_to_signal_db; a title without a
+row is clean), the audio files, and beside each the JSON of what it was made of, where that is known
+(docs/benchmark.md).
 """
 
 import io

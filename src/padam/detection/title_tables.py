@@ -1,4 +1,4 @@
-"""The tables of titles with ground truth, as anyone may have written them: checked and completed."""
+"""The tables of titles with ground truth, whoever wrote them: checked and completed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def _complete_titles(titles: pd.DataFrame, where: str, notes: list[str]) -> pd.D
     _refuse(~(seconds >= MINIMUM_LAST_S), titles, where, "duration_s", f"{MINIMUM_LAST_S:g} s")
     short = int((seconds < SEGMENT_S).sum())
     if short:
-        notes.append(f"{short} titles are shorter than a segment of {SEGMENT_S:g} s: one score each")
+        notes.append(
+            f"{short} titles are shorter than a segment of {SEGMENT_S:g} s: one score each"
+        )
     for column in ("content", "look_alike"):
         given = titles[column] if column in titles else pd.Series("", index=titles.index)
         titles[column] = given.astype(object).where(given.notna(), "").astype(str)
@@ -103,9 +105,9 @@ def _complete_labels(
     if cut := int((beyond > 1e-6).sum()):
         notes.append(f"{cut} labels passed the end of their title by a rounding and are cut there")
     labels["end_s"] = np.minimum(labels["end_s"], duration_s.astype(float))
-    given = labels[ERROR_COLUMN] if ERROR_COLUMN in labels else np.nan
-    labels[ERROR_COLUMN] = pd.to_numeric(given, errors="coerce")
-    labels[ERROR_COLUMN] = labels[ERROR_COLUMN].astype(float)
+    if ERROR_COLUMN not in labels:
+        labels[ERROR_COLUMN] = np.nan
+    labels[ERROR_COLUMN] = pd.to_numeric(labels[ERROR_COLUMN], errors="coerce").astype(float)
     merged = _merge(labels)
     if count := len(labels) - len(merged):
         notes.append(f"{count} labels overlapped another of the same defect and are merged with it")
@@ -122,7 +124,7 @@ def _merge(labels: pd.DataFrame) -> pd.DataFrame:
         if last is None or not same or row["start_s"] >= last["end_s"]:
             rows.append({str(key): value for key, value in row.items()})
             continue
-        last["end_s"] = max(last["end_s"], row["end_s"])  # type: ignore[call-overload]
+        last["end_s"] = max(last["end_s"], row["end_s"])
         last[ERROR_COLUMN] = np.fmax(last[ERROR_COLUMN], row[ERROR_COLUMN])  # type: ignore[call-overload]
     merged = pd.DataFrame(rows, columns=list(labels.columns)).astype(labels.dtypes.to_dict())
     return merged.sort_values(["title", "start_s", "defect"], kind="stable").reset_index(drop=True)
@@ -136,7 +138,7 @@ def _need_columns(table: pd.DataFrame, columns: list[str], where: str) -> None:
 
 def _numbers(table: pd.DataFrame, column: str, where: str) -> pd.Series[float]:
     numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
-    _refuse(~np.isfinite(numbers), table, where, column, "a number")
+    _refuse(numbers.abs().isin([np.inf]) | numbers.isna(), table, where, column, "a number")
     return numbers
 
 
@@ -149,7 +151,9 @@ def _refuse(
     found = [
         f"{column} {value} of title {title}"
         for value, title in zip(
-            table.loc[wrong, column].head(_SHOWN), table.loc[wrong, "title"].head(_SHOWN), strict=True
+            table.loc[wrong, column].head(_SHOWN),
+            table.loc[wrong, "title"].head(_SHOWN),
+            strict=True,
         )
     ]
     more = f" and {int(wrong.sum()) - _SHOWN} more" if wrong.sum() > _SHOWN else ""

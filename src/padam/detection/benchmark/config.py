@@ -63,8 +63,8 @@ class LookAlikeRanges(_Frozen):
     """Clean sounds that resemble defects: recordings of yours, and effects rendered here.
 
     `recordings` name by split and look-alike the files that sound so: patterns below the root of
-    the media, in which `*` stands for any characters. Under the name `by_folder` each file is named after
-    the folder that it lies in.
+    the media, in which `*` stands for any characters. Under the name `by_folder` each file is
+    named after the folder that it lies in.
     """
 
     recordings: dict[Split, dict[str, tuple[str, ...]]] = {}

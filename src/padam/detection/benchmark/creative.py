@@ -81,7 +81,9 @@ def vinyl_crackle(rng: np.random.Generator, audio: Audio, sample_rate: int) -> A
     np.add.at(bed, at, (heights * rng.choice([-1, 1], count)).astype(np.float32))
     surface = coloured_noise(rng, (1, samples), beta=1.0, highpass=_SURFACE_HIGHPASS)
     surface *= level * 10 ** (float(rng.uniform(*_SURFACE_DB)) / 20) / max(rms(surface), 1e-12)
-    return (audio + lowpass(bed[None], sample_rate, _CRACKLE_HZ, order=2) + surface).astype(np.float32)
+    return (audio + lowpass(bed[None], sample_rate, _CRACKLE_HZ, order=2) + surface).astype(
+        np.float32
+    )
 
 
 _EFFECTS: dict[EffectName, _Effect] = {

@@ -32,9 +32,7 @@ def title_levels_figure(
         for label in labels[labels["title"] == title["title"]].to_dict(orient="records"):
             colour = colours[str(label["defect"])]
             axis.axvspan(label["start_s"], label["end_s"], color=colour, alpha=0.5, lw=0)
-            axis.text(
-                label["end_s"], 0, f" {label['defect']}", va="top", fontsize=8, color=colour
-            )
+            axis.text(label["end_s"], 0, f" {label['defect']}", va="top", fontsize=8, color=colour)
         about = " · ".join(str(title[key]) for key in ("content", "look_alike") if title[key])
         axis.set_title(f"{title['title']}  {about}", loc="left", fontsize=8)
         axis.set(ylim=(_FLOOR_DB, 3), yticks=[-80, -40, 0])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,7 +25,7 @@ APART_S = 1.0
 # what a defect looks at around its interval: fades, a sample to hold
 _CONTEXT_S = 0.1
 
-Apply = Callable[[Audio, int, DefectParams], Audio]
+Params = TypeVar("Params", bound=DefectParams)
 
 
 @dataclass(frozen=True)
@@ -121,17 +122,22 @@ def _drawn(
     if isinstance(params, PacketLossParams):
         # the stream has its times from the title's beginning
         params = params.model_copy(update={"codec": streams[0].settings})
-        params = moved(params, where.start / rate)
-        return params, 0, audio, PacketLoss().lost(audio, streams, rate, params)
+        loss = moved(params, where.start / rate)
+        return loss, 0, audio, PacketLoss().lost(audio, streams, rate, loss)
     # with sound around it, or its edges would be taken for the title's own
     context = round(_CONTEXT_S * rate)
     first = max(0, where.start - context)
     stretch = audio[:, first : where.stop + context]
     params = moved(params, (where.start - first) / rate)
-    return params, first, stretch, affected(DEFECTS[name].apply(stretch, rate, params), rate, params)
+    return (
+        params,
+        first,
+        stretch,
+        affected(DEFECTS[name].apply(stretch, rate, params), rate, params),
+    )
 
 
-def moved(params: DefectParams, by_s: float) -> DefectParams:
+def moved(params: Params, by_s: float) -> Params:
     """The same defect so much later: its interval, and every event in it."""
     changes = {"interval": _later(params.interval, by_s)}
     for name in type(params).model_fields:

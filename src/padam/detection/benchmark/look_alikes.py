@@ -64,4 +64,6 @@ def _inspected(
 def _row(
     source: str, name: str, split: str, duration_s: float, reason: str | None
 ) -> dict[str, object]:
-    return dict(zip(COLUMNS, (source, name, split, duration_s, reason is None, reason), strict=True))
+    return dict(
+        zip(COLUMNS, (source, name, split, duration_s, reason is None, reason), strict=True)
+    )

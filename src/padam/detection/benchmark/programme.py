@@ -14,7 +14,8 @@ from padam.audio.storage import Location, locate
 from padam.defects.mixing import mix
 from padam.detection.benchmark.config import DIGITAL_SILENCE, BenchmarkConfig
 from padam.detection.benchmark.creative import EffectName, apply_effect
-from padam.detection.benchmark.plan import BenchmarkPlan, Passage
+from padam.detection.benchmark.passages import Passage
+from padam.detection.benchmark.plan import BenchmarkPlan
 
 _EDGE_S = 0.02
 _SILENT_DB = -70.0
@@ -62,8 +63,8 @@ def _edit(
             found.append(_span(DIGITAL_SILENCE, end, after, rate))
         elif transition.noise_db is not None:
             # a little under the fades, too, as the room that the pause was recorded in
-            noise = rng.standard_normal((config.channels, max(after - end, 0)))
-            noise = (noise * 10 ** (transition.noise_db / 20)).astype(np.float32)
+            shape, level = (config.channels, max(after - end, 0)), 10 ** (transition.noise_db / 20)
+            noise = (rng.standard_normal(shape) * level).astype(np.float32)
             _fade(noise, round(_EDGE_S * rate), round(_EDGE_S * rate))
             _add(total, noise, end)
         at, fade_in_s = max(after, at + 1), transition.fade_s

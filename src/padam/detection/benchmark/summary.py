@@ -38,7 +38,9 @@ def _summarise_split(titles: pd.DataFrame, labels: pd.DataFrame) -> dict[str, An
         "defective_segments": segments_hit,
         "segment_prevalence": segments_hit / segments if segments else None,
         "intervals": len(labels),
-        "interval_s": [float(q) for q in np.quantile(lasting_s, [0, 0.5, 1])] if len(labels) else [],
+        "interval_s": [float(q) for q in np.quantile(lasting_s, [0, 0.5, 1])]
+        if len(labels)
+        else [],
         "titles_by_defect": {name: int(kinds.get(name, 0)) for name in DEFECT_NAMES},
         "titles_by_content": _counts(titles["content"]),
         "titles_by_look_alike": _counts(titles["look_alike"]),
