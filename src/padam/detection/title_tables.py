@@ -61,7 +61,7 @@ def _complete_titles(titles: pd.DataFrame, where: str, notes: list[str]) -> pd.D
             raise ValueError(f"{where}: {column} {_some(titles.loc[twice, column])} is there twice")
     titles["duration_s"] = _numbers(titles, "duration_s", where)
     seconds = titles["duration_s"]
-    _refuse(~(seconds >= MINIMUM_LAST_S), titles, where, "duration_s", f"{MINIMUM_LAST_S:g} s")
+    _refuse(seconds < MINIMUM_LAST_S, titles, where, "duration_s", f"{MINIMUM_LAST_S:g} s or more")
     short = int((seconds < SEGMENT_S).sum())
     if short:
         notes.append(
@@ -79,7 +79,8 @@ def _complete_labels(
     _need_columns(labels, LABEL_COLUMNS, where)
     labels = labels.copy()
     labels["title"] = labels["title"].astype(str)
-    duration_s = labels["title"].map(dict(zip(titles["title"], titles["duration_s"], strict=True)))
+    lasting = dict(zip(titles["title"], titles["duration_s"], strict=True))
+    duration_s = labels["title"].map(lasting).astype(float)
     if duration_s.isna().any():
         unknown = _some(labels.loc[duration_s.isna(), "title"])
         raise ValueError(f"{where}: labels of titles that {TITLES} does not hold: {unknown}")
@@ -94,7 +95,7 @@ def _complete_labels(
         labels[column] = _numbers(labels, column, where)
     _refuse(labels["start_s"] < 0, labels, where, "start_s", "0 or more")
     _refuse(labels["end_s"] <= labels["start_s"], labels, where, "end_s", "above start_s")
-    beyond = labels["end_s"] - duration_s.astype(float)
+    beyond = labels["end_s"] - duration_s
     _refuse(
         (beyond > END_TOLERANCE_S) | (labels["start_s"] >= duration_s),
         labels,
@@ -104,7 +105,7 @@ def _complete_labels(
     )
     if cut := int((beyond > 1e-6).sum()):
         notes.append(f"{cut} labels passed the end of their title by a rounding and are cut there")
-    labels["end_s"] = np.minimum(labels["end_s"], duration_s.astype(float))
+    labels["end_s"] = np.minimum(labels["end_s"], duration_s)
     if ERROR_COLUMN not in labels:
         labels[ERROR_COLUMN] = np.nan
     labels[ERROR_COLUMN] = pd.to_numeric(labels[ERROR_COLUMN], errors="coerce").astype(float)
