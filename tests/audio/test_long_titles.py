@@ -27,7 +27,7 @@ def test_a_stream_of_pieces_is_one_stream(
     monkeypatch.setattr(codecs, "_PIECE_S", 1.3)
     pieces = list(codecs._pieces(audio, RATE, settings))
     assert len(pieces) == 4
-    monkeypatch.setattr(codecs, "_PIECE_S", 300.0)
+    monkeypatch.setattr(codecs, "_PIECE_S", 200.0)
     (at_once,) = codecs._pieces(audio, RATE, settings)
     np.testing.assert_allclose(np.concatenate(pieces, axis=1), at_once, atol=2e-6)
     monkeypatch.setattr(codecs, "_PIECE_S", 1.3)

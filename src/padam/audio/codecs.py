@@ -35,7 +35,7 @@ _PREROLL = 16
 _POSTROLL = 4
 _MARGIN_S = 0.05
 # of what is encoded or decoded at once, and what a filter needs around it
-_PIECE_S = 300.0
+_PIECE_S = 200.0
 _PIECE_MARGIN_S = 0.5
 # 20 bits: the error of a lossy codec hides it
 _RESAMPLING: Final = "HQ"
@@ -105,7 +105,7 @@ def encode(audio: Audio, sample_rate: int, settings: CodecSettings) -> EncodedAu
 
 
 def decode_all(stream: EncodedAudio) -> Audio:
-    """Decode the whole stream, five minutes at a time: besides the result little is in memory."""
+    """Decode the whole stream, some minutes at a time: besides the result little is in memory."""
     size = round(_PIECE_S * stream.sample_rate)
     if stream.samples <= size:
         return decode(stream)
@@ -181,7 +181,7 @@ def _open_encoder(settings: CodecSettings, channels: int) -> AudioCodecContext:
 
 
 def _pieces(audio: Audio, sample_rate: int, settings: CodecSettings) -> Iterator[Audio]:
-    """What the encoder is given, at its rate, five minutes at a time: copies stay small."""
+    """What the encoder is given, at its rate, some minutes at a time: copies stay small."""
     rate = settings.sample_rate
     common = math.gcd(sample_rate, rate)
     # pieces and margins begin where both sampling grids meet

@@ -9,8 +9,8 @@ from padam.audio.channels import default_layout
 
 _BLOCK_S = 0.4
 _HOP_S = 0.1
-# five minutes: in double precision a whole title would take gigabytes
-_BLOCKS_AT_ONCE = 3000
+# a minute: in double precision a whole title would take gigabytes
+_BLOCKS_AT_ONCE = 600
 _SETTLING_BLOCKS = 20
 _MAX_CHANNELS = 8
 _ABSOLUTE_GATE_LUFS = -70.0
@@ -66,7 +66,7 @@ def _weights(channels: int) -> list[float]:
 
 
 def _block_power(signal: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float64]:
-    """K-weighted power of each gating block of one channel, some minutes at a time."""
+    """K-weighted power of each gating block of one channel, a minute at a time."""
     hop, length = _HOP_S * rate, round(_BLOCK_S * rate)
     count = round((len(signal) / rate - _BLOCK_S) / _HOP_S) + 1
     powers = []

@@ -128,6 +128,11 @@ def decode_streams(
 
 def transcode(audio: Audio, sample_rate: int, params: TranscodeParams) -> Audio:
     """Low-pass, normalise, encode and decode; the gain stops where a peak would pass 1."""
+    return encode(prepare_transcode(audio, sample_rate, params), sample_rate, params.codec)
+
+
+def prepare_transcode(audio: Audio, sample_rate: int, params: TranscodeParams) -> Audio:
+    """What `transcode` encodes: low-passed and normalised, or the audio itself."""
     given = audio
     if params.lowpass_hz is not None and params.lowpass_hz < sample_rate / 2:
         # as gentle as FFmpeg's, and without its delay: the pair stays aligned
@@ -135,10 +140,7 @@ def transcode(audio: Audio, sample_rate: int, params: TranscodeParams) -> Audio:
     if params.loudness_lufs is not None:
         gain = _normalising_gain(audio, sample_rate, params.loudness_lufs)
         audio = np.multiply(audio, gain, out=None if audio is given else audio)
-    streams = encode_streams(audio, sample_rate, params.codec)
-    # of a long title no copy is left while it is decoded
-    del audio, given
-    return decode_streams(streams)
+    return audio
 
 
 def bandwidth_hz(

@@ -19,7 +19,7 @@ _FLOOR_DB = -90.0
 
 
 def title_levels_figure(
-    titles: pd.DataFrame, labels: pd.DataFrame, path: Callable[[str], Location], limit: int = 8
+    titles: pd.DataFrame, labels: pd.DataFrame, path: Callable[[str], Location], limit: int = 9
 ) -> Figure:
     """Level in dB over time of some titles, defects shaded; one title of each defect first."""
     shown = _chosen(titles, labels, limit)
@@ -48,11 +48,11 @@ def _chosen(titles: pd.DataFrame, labels: pd.DataFrame, limit: int) -> pd.DataFr
     titles = test if len(test) else titles
     first = labels[labels["title"].isin(set(titles["title"]))].drop_duplicates("defect")
     named = titles["title"].isin(set(first["title"]))
-    clean = ~titles["title"].isin(set(labels["title"]))
-    order = titles[named].head(limit - 2 if clean.any() else limit)
-    # look-alikes are what a clean title is worth to be seen for
-    others = titles[clean].sort_values("look_alike", ascending=False, kind="stable")
-    return pd.concat([order, others]).head(limit)
+    clean = titles[~titles["title"].isin(set(labels["title"]))]
+    # look-alikes are what a clean title is worth to be seen for, each once before any comes again
+    again = clean.duplicated("look_alike") | (clean["look_alike"] == "")
+    order = titles[named].head(limit - 2 if len(clean) else limit)
+    return pd.concat([order, clean[~again], clean[again]]).head(limit)
 
 
 def _levels_db(path: Location) -> npt.NDArray[np.float64]:

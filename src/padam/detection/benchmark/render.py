@@ -18,7 +18,7 @@ from padam.defects.encoding import (
     draw_codec,
     draw_transcode,
     encode_streams,
-    transcode,
+    prepare_transcode,
 )
 from padam.defects.registry import DEFECTS
 from padam.defects.workflow import UnusableSourceError
@@ -90,7 +90,7 @@ def _render(
     lowered_db = _below_ceiling(audio)
     if chain.source_encode is not None:
         streams = encode_streams(audio, rate, chain.source_encode)
-        # a title of half an hour is in memory once, not twice
+        # of a title of half an hour, no copy waits for the other
         del audio
         audio = decode_streams(streams)
         if plan.defect is not None and DEFECTS[plan.defect].stage == "encode":
@@ -99,7 +99,10 @@ def _render(
             )
         del streams
     if chain.transcode is not None:
-        audio = transcode(audio, rate, chain.transcode)
+        audio = prepare_transcode(audio, rate, chain.transcode)
+        streams = encode_streams(audio, rate, chain.transcode.codec)
+        del audio
+        audio = decode_streams(streams)
     delivered_db = _below_ceiling(audio)
     return Title(
         plan.title_id,
