@@ -8,6 +8,7 @@ from padam.hooks.run_summary import (
     RunSummaryHook,
     ablation_rows,
     agreement_rows,
+    benchmark_titles_rows,
     detection_rows,
     evaluation_rows,
     synthesis_rows,
@@ -125,3 +126,23 @@ def test_agreement_with_people_tells_the_table_and_what_could_not_be_estimated()
     assert rows["not possible"] == "one thing"
     assert "0.004 [-0.020, 0.030], bootstrap p 0.700" in rows["q_hat over cdpam"]
     assert "refitted weights" not in rows
+
+
+def test_the_benchmarks_prevalence_is_shown_beside_the_target() -> None:
+    held = {"defective_titles": 100, "clean_titles": 200, "hours": 10.04}
+    summary = {
+        "target_segment_prevalence": 0.0075,
+        "splits": {
+            "test": {**held, "segment_prevalence": 0.0412},
+            "validation": {**held, "segment_prevalence": None},
+        },
+        "look_alikes_refused": 2,
+    }
+    assert benchmark_titles_rows(summary) == [
+        (
+            "test titles",
+            "100 defective, 200 clean, 10.0 h; defective segments: 4.1 % (target 0.75 %)",
+        ),
+        ("validation titles", "100 defective, 200 clean, 10.0 h; defective segments: none"),
+        ("look-alikes", "2 refused"),
+    ]

@@ -5,6 +5,7 @@ timestamps, which count the encoder's priming, so that the lag is 0 samples.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
@@ -33,6 +34,9 @@ _LAYOUTS = {1: "mono", 2: "stereo"}
 _PREROLL = 16
 _POSTROLL = 4
 _MARGIN_S = 0.05
+# of what is encoded or decoded at once, and what a filter needs around it
+_PIECE_S = 200.0
+_PIECE_MARGIN_S = 0.5
 # 20 bits: the error of a lossy codec hides it
 _RESAMPLING: Final = "HQ"
 # FFmpeg's fast search of quantisers costs a fifth of the thorough one. Its manual prefers it from
@@ -81,12 +85,12 @@ def encode(audio: Audio, sample_rate: int, settings: CodecSettings) -> EncodedAu
         raise ValueError(f"can encode 1 or 2 channels, not {channels}: encode pairs one by one")
     if not np.isfinite(audio).all():
         raise ValueError("cannot encode audio with NaN or infinite samples")
-    source = resample(audio, sample_rate, settings.sample_rate, _RESAMPLING)
-    if settings.codec == "opus" and settings.cutoff_hz is not None and samples:
-        # libopus knows five bandwidths only and ignores any other cutoff
-        source = lowpass(source, settings.sample_rate, settings.cutoff_hz, order=8, zero_phase=True)
     encoder = _open_encoder(settings, channels)
-    packets = list(encoder.encode(_frame(source, encoder))) if samples else []
+    packets: list[av.Packet] = []
+    given = 0
+    for piece in _pieces(audio, sample_rate, settings):
+        packets += encoder.encode(_frame(piece, encoder, given))
+        given += piece.shape[1]
     packets += encoder.encode(None)
     return EncodedAudio(
         settings=settings,
@@ -98,6 +102,18 @@ def encode(audio: Audio, sample_rate: int, settings: CodecSettings) -> EncodedAu
         time_base=packets[0].time_base if packets else Fraction(1, settings.sample_rate),
         extradata=encoder.extradata,
     )
+
+
+def decode_all(stream: EncodedAudio) -> Audio:
+    """Decode the whole stream, some minutes at a time: besides the result little is in memory."""
+    size = round(_PIECE_S * stream.sample_rate)
+    if stream.samples <= size:
+        return decode(stream)
+    decoded = np.empty((stream.channels, stream.samples), dtype=np.float32)
+    for first in range(0, stream.samples, size):
+        span = slice(first, min(first + size, stream.samples))
+        decoded[:, span] = decode(stream, span=span)
+    return decoded
 
 
 def decode(
@@ -164,13 +180,32 @@ def _open_encoder(settings: CodecSettings, channels: int) -> AudioCodecContext:
     return encoder
 
 
-def _frame(audio: Audio, encoder: AudioCodecContext) -> av.AudioFrame:
-    """The whole signal as one frame: PyAV cuts it to what the encoder takes."""
+def _pieces(audio: Audio, sample_rate: int, settings: CodecSettings) -> Iterator[Audio]:
+    """What the encoder is given, at its rate, some minutes at a time: copies stay small."""
+    rate = settings.sample_rate
+    common = math.gcd(sample_rate, rate)
+    # pieces and margins begin where both sampling grids meet
+    step = sample_rate // common
+    size, margin = (round(s * sample_rate) // step * step for s in (_PIECE_S, _PIECE_MARGIN_S))
+    samples = audio.shape[1]
+    for first in range(0, samples, size):
+        begin, end = max(0, first - margin), min(samples, first + size)
+        source = resample(audio[:, begin : end + margin], sample_rate, rate, _RESAMPLING)
+        if settings.codec == "opus" and settings.cutoff_hz is not None:
+            # libopus knows five bandwidths only and ignores any other cutoff
+            source = lowpass(source, rate, settings.cutoff_hz, order=8, zero_phase=True)
+        skip = (first - begin) // step * (rate // common)
+        count = round(end * rate / sample_rate) - first // step * (rate // common)
+        yield source[:, skip : skip + count]
+
+
+def _frame(audio: Audio, encoder: AudioCodecContext, position: int) -> av.AudioFrame:
+    """The signal from sample `position` on as one frame: PyAV cuts it to what the encoder takes."""
     samples = _interleave(audio, encoder.format.name)
     layout = _LAYOUTS[audio.shape[0]]
     frame = av.AudioFrame.from_ndarray(samples, format=encoder.format.name, layout=layout)
     frame.sample_rate = encoder.sample_rate
-    frame.pts = 0
+    frame.pts = position
     frame.time_base = encoder.time_base
     return frame
 

@@ -5,6 +5,11 @@ from scipy import signal
 
 from padam.audio import Audio
 
+# of what is filtered both ways at once, and what is heard around it
+_PIECE_S = 60.0
+_MARGIN_S = 0.5
+_MARGIN_PERIODS = 20.0
+
 
 def lowpass(
     audio: Audio, rate: int, cutoff_hz: float, order: int = 4, *, zero_phase: bool = False
@@ -33,9 +38,16 @@ def _filter(
     if samples == 0:
         return audio.astype(np.float32, copy=True)
     sections = signal.butter(order, cutoff_hz, kind, fs=rate, output="sos")
-    if zero_phase:
-        padding = min(samples - 1, 3 * (2 * len(sections) + 1))
-        filtered = signal.sosfiltfilt(sections, audio, axis=-1, padlen=padding)
-    else:
-        filtered = signal.sosfilt(sections, audio, axis=-1)
-    return np.asarray(filtered, dtype=np.float32)
+    if not zero_phase:
+        return np.asarray(signal.sosfilt(sections, audio, axis=-1), dtype=np.float32)
+    # in double precision and both ways, a long title at once would take gigabytes
+    size = round(_PIECE_S * rate)
+    margin = round(max(_MARGIN_S, _MARGIN_PERIODS / cutoff_hz) * rate)
+    result = np.empty(audio.shape, dtype=np.float32)
+    for first in range(0, samples, size):
+        begin, end = max(0, first - margin), min(samples, first + size)
+        part = audio[..., begin : end + margin]
+        padding = min(part.shape[-1] - 1, 3 * (2 * len(sections) + 1))
+        part = signal.sosfiltfilt(sections, part, axis=-1, padlen=padding)
+        result[..., first:end] = part[..., first - begin : end - begin]
+    return result

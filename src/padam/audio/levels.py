@@ -7,6 +7,8 @@ import numpy as np
 
 from padam.audio import Audio
 
+_PIECE = 2**24
+
 
 def rms(signal: Audio) -> float:
     """Root mean square of all samples, linear; 0 for an empty signal."""
@@ -68,8 +70,12 @@ def match_level(reference: Audio, degraded: Audio) -> Audio:
 
 
 def _energy(signal: Audio) -> float:
-    flat = np.asarray(signal, dtype=np.float64).ravel()
-    return float(flat @ flat)
+    flat, total = np.ravel(signal), 0.0
+    # a piece at a time: a title of half an hour takes a gigabyte in double precision
+    for start in range(0, flat.size, _PIECE):
+        piece = flat[start : start + _PIECE].astype(np.float64)
+        total += float(piece @ piece)
+    return total
 
 
 def _decibels(amplitude: float) -> float:

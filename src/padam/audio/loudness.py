@@ -8,6 +8,10 @@ from padam.audio import Audio
 from padam.audio.channels import default_layout
 
 _BLOCK_S = 0.4
+_HOP_S = 0.1
+# a minute: in double precision a whole title would take gigabytes
+_BLOCKS_AT_ONCE = 600
+_SETTLING_BLOCKS = 20
 _MAX_CHANNELS = 8
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
@@ -26,7 +30,7 @@ def integrated_loudness_lufs(audio: Audio, rate: int) -> float:
     if audio.shape[0] > _MAX_CHANNELS:
         raise ValueError(f"loudness of {audio.shape[0]} channels is not defined here (max. 8)")
     shortest = int(np.ceil(_BLOCK_S * rate))
-    samples = audio.astype(np.float64)
+    samples = audio
     if samples.shape[1] < shortest:
         samples = np.pad(samples, ((0, 0), (0, shortest - samples.shape[1])))
     channels = [
@@ -61,11 +65,25 @@ def _weights(channels: int) -> list[float]:
     return [0.0 if name == "LFE" else _SIDE_WEIGHT if name in sides else 1.0 for name in layout]
 
 
-def _block_power(signal: npt.NDArray[np.float64], rate: int) -> npt.NDArray[np.float64]:
-    """K-weighted power of each gating block of one channel."""
+def _block_power(signal: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float64]:
+    """K-weighted power of each gating block of one channel, a minute at a time."""
+    hop, length = _HOP_S * rate, round(_BLOCK_S * rate)
+    count = round((len(signal) / rate - _BLOCK_S) / _HOP_S) + 1
+    powers = []
+    for first in range(0, count, _BLOCKS_AT_ONCE):
+        # what the filters need to settle, in whole blocks
+        before = min(first, _SETTLING_BLOCKS)
+        last = min(first + _BLOCKS_AT_ONCE, count)
+        begin, end = int((first - before) * hop), int((last - 1) * hop) + length
+        end = end if last < count else len(signal)
+        powers.append(_powers_at_once(signal[begin:end], rate)[before : before + last - first])
+    return np.concatenate(powers)
+
+
+def _powers_at_once(signal: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float64]:
     meter = pyloudnorm.Meter(rate)
     with np.errstate(divide="ignore", invalid="ignore"):
-        meter.integrated_loudness(signal)
+        meter.integrated_loudness(signal.astype(np.float64))
     return np.asarray(10 ** ((np.array(meter.blockwise_loudness) - _OFFSET_DB) / 10))
 
 

@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 _RESAMPLER_PREROLL_S = 0.1
+_WRITTEN_SAMPLES = 2**20
 _TIMECODE = re.compile(r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}")
 
 
@@ -230,7 +231,12 @@ def write_flac(path: str | Path, audio: Audio, sample_rate: int, subtype: str = 
         raise ValueError(f"{path}: FLAC takes 1 to 8 channels, not {audio.shape[0]}")
     # through memory: of a full disk libsndfile says no more than "System error"
     content = io.BytesIO()
-    soundfile.write(content, audio.T, sample_rate, subtype=subtype, format="FLAC")
+    with soundfile.SoundFile(
+        content, "w", sample_rate, len(audio), subtype=subtype, format="FLAC"
+    ) as file:
+        # a piece at a time: libsndfile wants samples interleaved, which is a copy
+        for start in range(0, audio.shape[1], _WRITTEN_SAMPLES):
+            file.write(audio[:, start : start + _WRITTEN_SAMPLES].T)
     with written_whole(path) as partial:
         partial.write_bytes(content.getbuffer())
 

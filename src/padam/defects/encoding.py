@@ -119,18 +119,28 @@ def decode_streams(
     span: slice = slice(None),
 ) -> Audio:
     """Samples `span` of all channels; see `padam.audio.codecs.decode`."""
-    parts = [codecs.decode(stream, packet_filter, conceal, span) for stream in streams]
+    if packet_filter is None and span == slice(None):
+        parts = [codecs.decode_all(stream) for stream in streams]
+    else:
+        parts = [codecs.decode(stream, packet_filter, conceal, span) for stream in streams]
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 def transcode(audio: Audio, sample_rate: int, params: TranscodeParams) -> Audio:
     """Low-pass, normalise, encode and decode; the gain stops where a peak would pass 1."""
+    return encode(prepare_transcode(audio, sample_rate, params), sample_rate, params.codec)
+
+
+def prepare_transcode(audio: Audio, sample_rate: int, params: TranscodeParams) -> Audio:
+    """What `transcode` encodes: low-passed and normalised, or the audio itself."""
+    given = audio
     if params.lowpass_hz is not None and params.lowpass_hz < sample_rate / 2:
         # as gentle as FFmpeg's, and without its delay: the pair stays aligned
         audio = lowpass(audio, sample_rate, params.lowpass_hz, order=1, zero_phase=True)
     if params.loudness_lufs is not None:
-        audio = _normalise(audio, sample_rate, params.loudness_lufs)
-    return encode(audio, sample_rate, params.codec)
+        gain = _normalising_gain(audio, sample_rate, params.loudness_lufs)
+        audio = np.multiply(audio, gain, out=None if audio is given else audio)
+    return audio
 
 
 def bandwidth_hz(
@@ -146,9 +156,8 @@ def bandwidth_hz(
     return float(min(limits))
 
 
-def _normalise(audio: Audio, sample_rate: int, target_lufs: float) -> Audio:
+def _normalising_gain(audio: Audio, sample_rate: int, target_lufs: float) -> np.float32:
     loudness = integrated_loudness_lufs(audio, sample_rate)
     if not np.isfinite(loudness):
-        return audio
-    gain = min(10 ** ((target_lufs - loudness) / 20), 1 / max(peak(audio), 1e-9))
-    return (audio * np.float32(gain)).astype(np.float32)
+        return np.float32(1)
+    return np.float32(min(10 ** ((target_lufs - loudness) / 20), 1 / max(peak(audio), 1e-9)))

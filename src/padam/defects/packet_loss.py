@@ -104,12 +104,23 @@ class PacketLoss:
         params: PacketLossParams,
     ) -> Audio:
         """As `apply`, from the streams and what they decode to without loss."""
+        lost = self.lost(intact, streams, sample_rate, params)
+        return replaced(intact, sample_rate, params, lost)
+
+    def lost(
+        self,
+        intact: Audio,
+        streams: tuple[EncodedAudio, ...],
+        sample_rate: int,
+        params: PacketLossParams,
+    ) -> Audio:
+        """As `lose`, but the affected samples only, (affected channels, samples)."""
         where = params.interval.slice(sample_rate, intact.shape[1])
         damaged = decode_streams(streams, _packet_filter(params), params.conceal, where)
         kept = affected(intact, sample_rate, params)
         fade = edge_fade(intact, sample_rate, params)
-        damaged = damaged[list(params.channels)]
-        return replaced(intact, sample_rate, params, kept + fade * (damaged - kept))
+        lost: Audio = kept + fade * (damaged[list(params.channels)] - kept)
+        return lost
 
 
 def _packet_filter(params: PacketLossParams) -> PacketFilter:

@@ -85,7 +85,10 @@ class TitlePlan(BaseModel):
 
 @dataclass(frozen=True)
 class Title:
-    """A title with its truth: audio (2, samples), labels (title, start_s, end_s, defect)."""
+    """A title with its truth: audio (channels, samples), labels (title, start_s, end_s, defect).
+
+    Labels may tell `error_to_signal_db`, too. `content` and `look_alike` are empty where unknown.
+    """
 
     title_id: str
     split: str
@@ -93,6 +96,8 @@ class Title:
     sample_rate: int
     labels: pd.DataFrame
     metadata: dict[str, Any]
+    content: str = ""
+    look_alike: str = ""
 
     @property
     def duration_s(self) -> float:

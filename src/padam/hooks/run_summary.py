@@ -295,6 +295,25 @@ def ratings_rows(summary: Summary) -> Rows:
     ]
 
 
+def benchmark_titles_rows(summary: Summary) -> Rows:
+    """What the benchmark's titles hold, and how rare defects are in them."""
+    target = 100 * summary["target_segment_prevalence"]
+    rows = []
+    for split, held in summary["splits"].items():
+        share = held["segment_prevalence"]
+        obtained = "none" if share is None else f"{100 * share:.1f} % (target {target:g} %)"
+        rows.append(
+            (
+                f"{split} titles",
+                f"{held['defective_titles']} defective, {held['clean_titles']} clean, "
+                f"{held['hours']:.1f} h; defective segments: {obtained}",
+            )
+        )
+    if summary["look_alikes_refused"]:
+        rows.append(("look-alikes", f"{summary['look_alikes_refused']} refused"))
+    return rows
+
+
 def production_review_rows(summary: Summary) -> Rows:
     """What operators made of the detections."""
     counts, scanned = summary["counts"], summary["scanned"]
@@ -333,6 +352,7 @@ PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "ablations": ("ablation_summary", ablation_rows),
     "stage 3": ("defect_classifier_summary", stage_3_rows),
     "q̂ predicted": ("quality_regressor_summary", quality_regressor_rows),
+    "benchmark titles": ("benchmark_summary", benchmark_titles_rows),
     "evaluation": ("evaluation_summary", evaluation_rows),
     "detection": ("detection_summary", detection_rows),
     "audio artifacts": ("audio_artifacts_summary", audio_artifacts_rows),
