@@ -25,7 +25,7 @@ from padam.detection.scorers.base import score_in_batches
 from padam.detection.segments import SEGMENT_S
 from padam.quality.base import Signal
 from padam.quality.guards import unscorable_channel
-from padam.quality.installed_weights import WeightsError, read_checked
+from padam.quality.installed_weights import ExtraMissingError, read_checked
 
 WEIGHTS_SHA256 = "7ec4cf937514dd3f8860b21e66fabd8ca87a168572675ef8d979c4c4ad2e805c"
 DIMENSIONS = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
@@ -89,5 +89,5 @@ class NisqaScorer:
 def _torchmetrics_nisqa() -> Any:
     for package in ("librosa", "torchmetrics"):
         if find_spec(package) is None:
-            raise WeightsError(f"NISQA needs {package}: pip install 'padam[nisqa]'")
+            raise ExtraMissingError("nisqa", f"NISQA needs {package}: pip install 'padam[nisqa]'")
     return importlib.import_module("torchmetrics.functional.audio.nisqa")
