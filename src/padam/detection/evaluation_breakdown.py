@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from padam.detection import matching
 from padam.detection.evaluation_measures import Decision, measure_segments
 from padam.detection.operating_point import TitleScores
 from padam.detection.title_bootstrap import Flags, TitleDraws, interval, ratio
@@ -30,7 +29,7 @@ def defect_rows(decision: Decision, labels: pd.DataFrame, draws: TitleDraws) -> 
     rows: list[Row] = []
     ranking = decision.ranking if decision.level == "segment" else None
     for defect, named in _known(labels, test).groupby("defect"):
-        truth = _overlapping(test, named)
+        truth = test.overlapping(named)
         actual, detected = test.sum_by_title(truth), test.sum_by_title(truth & decision.kept)
         if decision.level == "title":
             labelled = np.isin(test.names, named["title"].astype(str).unique())
@@ -79,7 +78,7 @@ def _severity_rows(decision: Decision, labels: pd.DataFrame, draws: TitleDraws) 
         third = np.ceil(rank * len(SEVERITIES)).astype(int) - 1
         for number, group in enumerate(SEVERITIES):
             chosen = named[third == number]
-            truth = _overlapping(test, chosen)
+            truth = test.overlapping(chosen)
             actual, detected = test.sum_by_title(truth), test.sum_by_title(truth & decision.kept)
             auc = ranking.only(truth[test.truth]).auc(draws)
             yield (
@@ -111,17 +110,6 @@ def _groups(titles: pd.DataFrame, column: str, test: TitleScores) -> Iterator[tu
 
 def _known(labels: pd.DataFrame, test: TitleScores) -> pd.DataFrame:
     return labels[labels["title"].astype(str).isin(set(test.names))]
-
-
-def _overlapping(test: TitleScores, labels: pd.DataFrame) -> Flags:
-    segments = pd.DataFrame(
-        {
-            "title": np.asarray(test.names, dtype=object)[test.index],
-            "start_s": test.times[:, 0],
-            "end_s": test.times[:, 1],
-        }
-    )
-    return matching.segment_truth(segments, labels)
 
 
 def _recall(

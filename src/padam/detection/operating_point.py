@@ -51,22 +51,30 @@ class TitleScores:
         `names` are the titles of the split, those of the rows unless given. Raises ValueError for
         a row of another title.
         """
-        known = sorted({str(name) for name in (rows["title"] if names is None else names)})
-        index = pd.Index(known).get_indexer(pd.Index(rows["title"].astype(str)))
+        known = pd.Index(
+            sorted({str(name) for name in (rows["title"] if names is None else names)})
+        )
+        index = known.get_indexer(pd.Index(rows["title"].astype(str)))
         if (index < 0).any():
             other = rows["title"].astype(str).to_numpy()[index < 0][0]
             raise ValueError(f"there are scores of '{other}', which is no title of this split")
         order = np.lexsort((rows["start_s"].to_numpy(dtype=np.float64), index))
-        rows, index = rows.iloc[order].reset_index(drop=True), index[order].astype(np.int64)
+        index = index[order].astype(np.int64)
+        bounds = np.searchsorted(index, np.arange(len(known) + 1))
+        times = rows[["start_s", "end_s"]].to_numpy(dtype=np.float64)[order]
         return cls(
             tuple(known),
             index,
-            rows[["start_s", "end_s"]].to_numpy(dtype=np.float64),
-            rows["score"].to_numpy(dtype=np.float64),
-            matching.segment_truth(rows, labels),
-            np.isin(known, labels["title"].astype(str).unique()),
-            np.searchsorted(index, np.arange(len(known) + 1)),
+            times,
+            rows["score"].to_numpy(dtype=np.float64)[order],
+            matching.sorted_truth(times, bounds, known, labels),
+            known.isin(labels["title"].astype(str)),
+            bounds,
         )
+
+    def overlapping(self, labels: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Which segments overlap one of these labels."""
+        return matching.sorted_truth(self.times, self.bounds, pd.Index(self.names), labels)
 
     @property
     def slices(self) -> list[slice]:

@@ -10,6 +10,7 @@ from padam.quality.installed_weights import WeightsError
 
 CACHE_VARIABLE: Final = "PADAM_WEIGHTS"
 DIGEST_SUFFIX: Final = ".sha256.json"
+NISQA_SHA256: Final = "7ec4cf937514dd3f8860b21e66fabd8ca87a168572675ef8d979c4c4ad2e805c"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ KNOWN: Final = {
             what="NISQA v2.0, a baseline",
             url="https://github.com/gabrielmittag/NISQA/raw/master/weights/nisqa.tar",
             file="nisqa.tar",
-            sha256="7ec4cf937514dd3f8860b21e66fabd8ca87a168572675ef8d979c4c4ad2e805c",
+            sha256=NISQA_SHA256,
             licence="CC BY-NC-SA 4.0",
             megabytes=1.1,
         ),
