@@ -19,7 +19,7 @@ from padam.training.callbacks import TrainingDivergedError
 RUN_PARAMETERS = {
     *("data_root", "work_root", "media", "titles"),
     *("listening_test", "listening_results", "ratings", "agreement", "ablations"),
-    *("production_review", "review_verdicts", "detections", "audio_artifacts"),
+    *("production_review", "review_verdicts", "detections", "audio_artifacts", "benchmark"),
     *CHAIN,
 }
 CAN_BE_MENDED = (

@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from sklearn.metrics import precision_recall_curve
 
 from padam.detection import matching
+from padam.detection.evaluation_tables import display_name, in_order
 from padam.detection.events import flag_segments
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.figure import score_timelines
@@ -24,7 +25,9 @@ def precision_recall_figure(scores: pd.DataFrame, labels: pd.DataFrame) -> Figur
     axes = figure.add_subplot()
     test = scores[scores["split"] == "test"]
     prevalence = None
-    for name, rows in test.groupby("scorer", sort=False):
+    by_name = dict(iter(test.groupby("scorer", sort=False)))
+    for name in in_order([str(name) for name in by_name]):
+        rows = by_name[name]
         truth = matching.segment_truth(rows, labels)
         values = rows["score"].to_numpy(dtype=np.float64)
         scored = ~np.isnan(values)
@@ -33,7 +36,13 @@ def precision_recall_figure(scores: pd.DataFrame, labels: pd.DataFrame) -> Figur
         precision, recall, _ = precision_recall_curve(truth[scored], values[scored])
         reachable = truth[scored].sum() / truth.sum()
         area = matching.average_precision(values, truth)
-        axes.step(recall * reachable, precision, where="post", label=f"{name} (AP {area:.2f})")
+        axes.step(
+            recall * reachable,
+            precision,
+            where="post",
+            lw=2.2 if name == "padam" else 1.2,
+            label=f"{display_name(name)} (AP {area:.2f})",
+        )
         prevalence = float(truth.mean())
     if prevalence is None:
         axes.text(0.5, 0.5, "no defective segment was scored", ha="center", va="center")
@@ -66,7 +75,9 @@ def title_timelines_figure(
     return score_timelines(titles, point.threshold)
 
 
-def filter_search_figure(surface: pd.DataFrame, chosen: OperatingPoint) -> Figure:
+def filter_search_figure(
+    surface: pd.DataFrame, chosen: OperatingPoint, title: str = "Best F1 of titles by filter"
+) -> Figure:
     """Greatest title-level F1 of each temporal filter: x across, y upwards, the chosen one framed.
 
     surface: as of `FilterSearch.surface`. Filters that cannot be (x above y) are left white; 0/0 is
@@ -74,7 +85,7 @@ def filter_search_figure(surface: pd.DataFrame, chosen: OperatingPoint) -> Figur
     """
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title("Best F1 of titles by temporal filter: x s within y s", loc="left", fontsize=10)
+    axes.set_title(title, loc="left", fontsize=10)
     if surface["f1"].isna().all():
         axes.text(0.5, 0.5, "nothing to tune on", ha="center", va="center")
         axes.set_axis_off()

@@ -135,7 +135,7 @@ def _scoreq(weights: str, *, fetched: bool) -> ScoreqScorer:
 
 def _reason(name: str, error: WeightsError) -> str:
     if isinstance(error, ExtraMissingError):
-        return f"extra {error.extra} not installed: pip install 'padam[{error.extra}]'"
+        return f"extra {error.extra} not installed"
     if isinstance(error, WeightsAbsentError):
         return f"weights absent: padam weights fetch {name}"
     return f"weights unusable: {error}"

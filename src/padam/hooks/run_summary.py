@@ -8,6 +8,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from padam.audio.storage import Location
@@ -47,7 +48,7 @@ class RunSummaryHook:
             if dataset not in self._saved:
                 continue
             for number, (what, value) in enumerate(describe(catalog.load(dataset))):
-                table.add_row("" if number else part, what, value)
+                table.add_row("" if number else part, escape(what), escape(value))
             table.add_section()
         run = mlflow.active_run()
         made = self._version if self._saved else "none: nothing was missing, nothing recomputed"

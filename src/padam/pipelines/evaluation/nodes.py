@@ -19,7 +19,7 @@ from padam.detection.evaluation_figures import (
     precision_recall_figure,
     title_timelines_figure,
 )
-from padam.detection.evaluation_tables import latex_tables, markdown_tables
+from padam.detection.evaluation_tables import display_name, latex_tables, markdown_tables
 from padam.detection.operating_point import TitleScores, search_filters
 from padam.detection.padam_model import PadamModel
 from padam.detection.title_evaluation import Evaluation, EvaluationConfig, evaluate_scorers
@@ -128,7 +128,9 @@ def draw_figures(
         precision_recall_figure(scores, titles.labels),
         title_timelines_figure(scores, titles.labels, point, scorer),
         surface,
-        filter_search_figure(surface, search.best),
+        filter_search_figure(
+            surface, search.best, f"{display_name(scorer)}: best F1 of {origin} titles by filter"
+        ),
     )
 
 
