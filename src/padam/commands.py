@@ -26,6 +26,7 @@ from padam.detection.batch import BatchError, Outcome, ScanTask, default_threads
 from padam.detection.reports.smpte import RATES
 from padam.detection.severity import SEVERITIES
 from padam.detection.watch import stable_titles
+from padam.weights.command import weights
 
 EXIT_CLEAN, EXIT_DEFECTS, EXIT_NOT_SCANNED, EXIT_INTERRUPTED = 0, 1, 2, 130
 WAYS = ("every", "downmix")
@@ -43,6 +44,7 @@ def padam() -> None:
 
 
 padam.add_command(corpus)
+padam.add_command(weights)
 
 
 @padam.command()

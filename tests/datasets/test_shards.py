@@ -2,9 +2,11 @@
 
 import gc
 import pickle
+import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +16,13 @@ from kedro.io import DatasetError, Version
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import (
     OPEN_FILES,
+    ArrayFolderDataset,
     ArrayShardsDataset,
     ClipShardsDataset,
     MappedArrayShardsDataset,
     RenderedShard,
     TableShardsDataset,
+    read_arrays,
 )
 from padam.defects.shards import ClipPair
 
@@ -75,6 +79,90 @@ def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
     dataset(tmp_path).save(jobs(tmp_path / "calls"))
     with pytest.raises(DatasetError, match="must not exist"):
         dataset(tmp_path).save(jobs(tmp_path / "calls"))
+
+
+def keyed(calls: Path, keys: dict[str, str], **changes: Any) -> ShardJobs:
+    """Work whose shards are kept under keys of their own."""
+    work = jobs(calls, **changes)
+    parts = {name: work.jobs[name] for name in keys}
+    return ShardJobs(fingerprint(keys), parts, SERIAL, keys=keys)
+
+
+def test_a_shard_with_a_key_is_computed_once_for_every_work_that_holds_it(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    dataset(tmp_path).save(keyed(calls, {"part-1": "one", "part-2": "two"}))
+    assert calls.read_text().split() == ["1", "2"]
+    dataset(tmp_path, "2026-01-02T00.00.00.000Z").save(
+        keyed(calls, {"part-2": "two", "part-3": "three", "part-0": "naught"})
+    )
+    assert calls.read_text().split() == ["1", "2", "3", "0"]
+    latest = TableShardsDataset(filepath=str(tmp_path / "scores"), version=Version(None, None))
+    assert latest.load()["number"].tolist() == [2, 3, 0], "in the order of the work"
+    dataset(tmp_path, "2026-01-03T00.00.00.000Z").save(keyed(calls, {"part-2": "changed"}))
+    assert calls.read_text().split()[-1] == "2"
+
+
+def test_a_killed_run_keeps_the_shards_with_keys(tmp_path: Path) -> None:
+    calls, keys = tmp_path / "calls", {f"part-{n}": f"key-{n}" for n in range(4)}
+    with pytest.raises(DatasetError, match="power cut"):
+        dataset(tmp_path).save(keyed(calls, keys, fail_on=2))
+    assert not dataset(tmp_path).exists()
+    dataset(tmp_path).save(keyed(calls, keys))
+    assert calls.read_text().split() == ["0", "1", "2", "3"]
+
+
+def test_a_version_outlives_what_was_kept(tmp_path: Path) -> None:
+    keys = {"part-1": "one"}
+    dataset(tmp_path).save(keyed(tmp_path / "calls", keys))
+    shutil.rmtree(tmp_path / ".scores.kept")
+    assert dataset(tmp_path).load()["number"].tolist() == [1]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_kept_arrays_lie_in_each_version_under_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    if not links:
+
+        def refuse(*_: Any) -> None:
+            raise OSError("no hard links here")
+
+        monkeypatch.setattr("os.link", refuse)
+    for day in (1, 2):
+        target = ArrayFolderDataset(
+            filepath=str(tmp_path / "arrays"),
+            version=Version(None, f"2026-01-0{day}T00.00.00.000Z"),
+        )
+        parts = {f"title.{n}": partial(arrays_of, n) for n in range(day)}
+        keys = {name: f"key-{name}" for name in parts}
+        target.save(ShardJobs(fingerprint(keys), parts, SERIAL, keys=keys))
+        found = target.load().by_name
+        assert set(found) == set(parts)
+        np.testing.assert_array_equal(
+            read_arrays(found["title.0"])["0.reference"], arrays_of(0)["0.reference"]
+        )
+
+
+def test_work_without_any_shard_is_a_version_without_any(tmp_path: Path) -> None:
+    target = ArrayFolderDataset(
+        filepath=str(tmp_path / "arrays"), version=Version(None, "2026-01-01T00.00.00.000Z")
+    )
+    target.save(ShardJobs("nothing", {}, SERIAL, keys={}))
+    assert target.load().by_name == {}
+
+
+def test_kept_shards_on_an_object_store(storage: str, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    for day, keys in ((1, {"part-1": "one"}), (2, {"part-1": "one", "part-2": "two"})):
+        version = Version(None, f"2026-01-0{day}T00.00.00.000Z")
+        TableShardsDataset(filepath=f"{storage}/scores", version=version).save(keyed(calls, keys))
+        target = ArrayFolderDataset(filepath=f"{storage}/arrays", version=version)
+        parts = {name: partial(arrays_of, 1) for name in keys}
+        target.save(ShardJobs(fingerprint(keys), parts, SERIAL, keys=keys))
+        assert set(target.load().by_name) == set(keys)
+    assert calls.read_text().split() == ["1", "2"]
+    latest = TableShardsDataset(filepath=f"{storage}/scores", version=Version(None, None))
+    assert latest.load()["number"].tolist() == [1, 2]
 
 
 def test_worker_processes_give_what_one_process_gives(tmp_path: Path) -> None:

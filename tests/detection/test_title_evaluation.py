@@ -58,7 +58,7 @@ def test_a_worked_example_at_both_levels():
     assert (title["precision"], title["recall"], title["f1"]) == (1, 1, 1)
     assert title["titles"] == 3
     assert title["segments"] == 9
-    assert title["unscored"] == 0
+    assert title["segments_unscored"] == 0
 
 
 def test_a_title_found_at_the_wrong_place_is_a_false_detection_and_a_miss():
@@ -73,7 +73,7 @@ def test_a_title_found_at_the_wrong_place_is_a_false_detection_and_a_miss():
     table = evaluate_scorers(unreachable, labels_of(("a", 12.0, 14.0, "hum")), CONFIG).systems
     assert row_of(table, "title")["true_positives"] == 0
     assert row_of(table, "title")["f1"] == 0
-    assert row_of(table, "title")["unscored"] == 1
+    assert row_of(table, "title")["segments_unscored"] == 1
 
 
 def test_the_threshold_of_validation_is_carried_to_the_test_titles():
@@ -165,7 +165,7 @@ def test_without_defective_titles_nothing_is_tuned_and_nothing_fails():
 def test_a_scorer_that_scored_nothing_is_reported_as_such():
     scores = scores_of({"a": [np.nan, np.nan], "b": [np.nan, np.nan]})
     table = evaluate_scorers(scores, labels_of(("a", 0.0, 5.0, "hum")), CONFIG).systems
-    assert (table["unscored"] == 4).all()
+    assert (table["segments_unscored"] == 4).all()
     assert (table["f1"] == 0).all()
     assert table["false_alarms_per_hour"].isna().all()
 

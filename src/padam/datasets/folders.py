@@ -6,9 +6,10 @@ whole: a local one is renamed, an object is put at once.
 """
 
 import errno
+import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -44,6 +45,14 @@ class Folders(ABC):
     @abstractmethod
     def fetched(self, folder: Location) -> AbstractContextManager[Path]:
         """The folder on this machine, while it is read."""
+
+    @abstractmethod
+    def copy(self, source: Location, target: Location, names: Mapping[str, str]) -> None:
+        """Copy files of a folder to another on the same storage, which is made.
+
+        ``names`` gives each its new name. Files never change in place here, so on a disk one may
+        have two names.
+        """
 
     @abstractmethod
     def discard(self, folder: Location) -> None:
@@ -85,6 +94,15 @@ class _LocalFolders(Folders):
     @contextmanager
     def fetched(self, folder: Location) -> Iterator[Path]:
         yield Path(folder)
+
+    def copy(self, source: Location, target: Location, names: Mapping[str, str]) -> None:
+        Path(target).mkdir(parents=True, exist_ok=True)
+        with _room_in(target, "name another place with --params data_root=PATH"):
+            for old, new in names.items():
+                try:
+                    os.link(Path(source) / old, Path(target) / new)
+                except OSError:  # a file system without hard links
+                    shutil.copy2(Path(source) / old, Path(target) / new)
 
     def discard(self, folder: Location) -> None:
         if Path(folder).exists():
@@ -133,6 +151,14 @@ class _ObjectFolders(Folders):
         with folder_here(folder) as scratch:
             (scratch / MARKER).unlink(missing_ok=True)
             yield scratch
+
+    def copy(self, source: Location, target: Location, names: Mapping[str, str]) -> None:
+        with storage_errors(target):
+            files, path = filesystem(source)
+            goal = filesystem(target)[1]
+            files.copy(
+                [f"{path}/{old}" for old in names], [f"{goal}/{new}" for new in names.values()]
+            )
 
     def discard(self, folder: Location) -> None:
         with storage_errors(folder):

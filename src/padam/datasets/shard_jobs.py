@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,13 +57,21 @@ class ShardJobs:
     """Named pieces of work, each returning the content of one shard.
 
     ``fingerprint`` names the whole work: shards left by a killed run are taken up again only by
-    work with the same fingerprint.
+    work with the same fingerprint. ``keys`` are hashes of all that each shard depends on, by its
+    name: where they are given, a shard once computed is kept for every later work that holds it.
     """
 
     fingerprint: str
     jobs: Mapping[str, Callable[[], Any]]
     compute: Compute = field(default_factory=Compute)
     label: str = "shards"
+    keys: Mapping[str, str] | None = None
+
+    def by_key(self) -> "ShardJobs":
+        """Return the same with the shards named by their keys."""
+        keys = self.keys or {}
+        jobs = {keys[name]: job for name, job in self.jobs.items()}
+        return replace(self, jobs=jobs, keys=None)
 
 
 def fingerprint(*parts: Any) -> str:

@@ -6,7 +6,7 @@ import tarfile
 import weakref
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ from padam.datasets.versioned_folder import VersionedFolderDataset
 from padam.defects.shards import ClipPair, read_shard, write_shard
 
 REJECTED_SUFFIX = ".rejected.json"
+TABLE = "table"
 REQUESTS_AT_ONCE = 16
 JSON_BLOCK_BYTES = 2**16
 OPEN_FILES = 64
@@ -36,7 +37,9 @@ class ShardFolderDataset(VersionedFolderDataset[ShardJobs, Any]):
     """A folder whose shards are computed while it is saved, and read where they lie.
 
     Unfinished shards wait in a staging folder named after the work's fingerprint; the next run
-    of the same work takes them up, and the version appears when the last shard is there.
+    of the same work takes them up, and the version appears when the last shard is there. Shards of
+    a work with keys lie in a folder of their own, ``.<name>.kept``, beside the versions, which may
+    be removed at any time; what of them a later work needs is not computed again.
     """
 
     suffix: str
@@ -49,8 +52,19 @@ class ShardFolderDataset(VersionedFolderDataset[ShardJobs, Any]):
     def save(self, data: ShardJobs) -> None:
         """Compute what is missing of ``data``, then publish the version."""
         staging = self.staging(data.fingerprint)
-        self.write_folder(staging, data)
+        if data.keys is None:
+            self.write_folder(staging, data)
+        else:
+            kept = self._location(self._filepath.parent / f".{self._filepath.name}.kept")
+            self.write_folder(kept, data.by_key())
+            self.collect(kept, staging, data.keys)
         self.publish(staging)
+
+    def collect(self, kept: Location, staging: Location, keys: Mapping[str, str]) -> None:
+        """Fill ``staging`` with the kept shards, each under its name."""
+        self._folders.discard(staging)
+        names = {f"{key}{self.suffix}": f"{name}{self.suffix}" for name, key in keys.items()}
+        self._folders.copy(kept, staging, names)
 
     def load(self) -> Any:
         """Return the requested version, the latest where none was named."""
@@ -148,10 +162,26 @@ class TableShardsDataset(ShardFolderDataset):
         """Write the table of one shard."""
         pd.DataFrame(content).to_parquet(path, index=False)
 
+    def collect(self, kept: Location, staging: Location, keys: Mapping[str, str]) -> None:
+        """Write the kept tables as one: there may be thousands, of a few rows each."""
+        self._folders.discard(staging)
+        paths = [locate(kept, f"{key}{self.suffix}") for key in keys.values()]
+        with self._folders.delivery(staging) as scratch:
+            self.write_shard(scratch / f"{TABLE}{self.suffix}", read_tables(paths))
+
     def read_folder(self, folder: Location) -> pd.DataFrame:
         """Return all shards as one table."""
-        tables = [pd.read_parquet(io.BytesIO(read_bytes(path))) for path in self.files(folder)]
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        return read_tables(self.files(folder))
+
+
+def read_tables(paths: Sequence[Location]) -> pd.DataFrame:
+    """Return the rows of Parquet files, in the order of the files."""
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
+        found = threads.map(lambda path: pd.read_parquet(io.BytesIO(read_bytes(path))), paths)
+        tables = list(found)
+    # pandas will one day ask the empty ones for their types as well
+    filled = [table for table in tables if not table.empty] or tables[:1]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
 
 
 def read_arrays(path: Location) -> Arrays:

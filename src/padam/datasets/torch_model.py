@@ -17,11 +17,12 @@ def weights_of(network: torch.nn.Module) -> list[bytes]:
     return [tensor.cpu().numpy().tobytes() for tensor in network.state_dict().values()]
 
 
-class TorchModelDataset(VersionedFolderDataset[torch.nn.Module, torch.nn.Module]):
+class TorchModelDataset(VersionedFolderDataset[torch.nn.Module, torch.nn.Module | None]):
     """A network that is rebuilt from its ``config`` and filled with its weights.
 
     ``model`` and ``config`` are import paths: ``model(config)`` must rebuild the network, and keep
-    the pydantic ``config`` it was given as an attribute of that name.
+    the pydantic ``config`` it was given as an attribute of that name. One that is ``optional``
+    loads as None where none was ever saved.
     """
 
     def __init__(
@@ -30,12 +31,21 @@ class TorchModelDataset(VersionedFolderDataset[torch.nn.Module, torch.nn.Module]
         filepath: str,
         model: str,
         config: str,
+        optional: bool = False,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, version=version, metadata=metadata)
         self._model = model
         self._config = config
+        self._optional = optional
+
+    def load(self) -> torch.nn.Module | None:
+        """Return the network of the requested version, the latest where none was named."""
+        if self._optional and not self.exists():
+            return None
+        with self._folders.fetched(self.load_location()) as folder:
+            return self.read_folder(folder)
 
     def write_folder(self, folder: Path, data: torch.nn.Module) -> None:
         """Write weights and configuration."""

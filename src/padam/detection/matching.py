@@ -61,14 +61,27 @@ def segment_truth(segments: pd.DataFrame, labels: pd.DataFrame) -> Flags:
     truth = np.zeros(len(segments), dtype=bool)
     if segments.empty or labels.empty:
         return truth
-    by_title = {
-        str(title): rows[["start_s", "end_s"]].to_numpy(dtype=np.float64)
-        for title, rows in labels.groupby("title")
-    }
+    index, names = pd.factorize(segments["title"].astype(str))
+    order = np.argsort(index, kind="stable")
     times = segments[["start_s", "end_s"]].to_numpy(dtype=np.float64)
-    for title, rows in segments.groupby("title").indices.items():
-        if str(title) in by_title:
-            truth[rows] = overlaps(times[rows], by_title[str(title)])
+    bounds = np.searchsorted(index[order], np.arange(len(names) + 1))
+    truth[order] = sorted_truth(times[order], bounds, pd.Index(names), labels)
+    return truth
+
+
+def sorted_truth(
+    times: npt.NDArray[np.float64],
+    bounds: npt.NDArray[np.int64],
+    names: pd.Index,
+    labels: pd.DataFrame,
+) -> Flags:
+    """As `segment_truth`, of times (n, 2) sorted by title: those of names[i] begin at bounds[i]."""
+    truth = np.zeros(len(times), dtype=bool)
+    title = names.get_indexer(pd.Index(labels["title"].astype(str)))
+    intervals = labels[["start_s", "end_s"]].to_numpy(dtype=np.float64)
+    for number in np.unique(title[title >= 0]):
+        rows = slice(bounds[number], bounds[number + 1])
+        truth[rows] = overlaps(times[rows], intervals[title == number])
     return truth
 
 

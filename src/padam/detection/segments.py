@@ -12,6 +12,7 @@ from padam.audio import Audio
 
 SEGMENT_S = 10.0
 MINIMUM_LAST_S = 1.0
+SILENCE = 10 ** (-90 / 20)  # peak; dither of 16 bits is below it
 
 
 @dataclass(frozen=True)

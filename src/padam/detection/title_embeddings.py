@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from padam.audio import Audio
-from padam.detection.segments import SEGMENT_S, iter_segments
+from padam.detection.segments import SEGMENT_S, SILENCE, iter_segments
 from padam.models.audio_encoder import EMBEDDING_WIDTH, AudioEncoder
 from padam.training.embedding import SAMPLE_RATE, Precision, embed_audio
 
@@ -21,7 +21,7 @@ BATCH_SEGMENTS = 6
 class TitleEmbeddings:
     """Segments of a title: `times` (S, 2) in seconds, `embeddings` (S, C, 75, 384) float16.
 
-    Embeddings are NaN where a channel's audio was not finite.
+    Embeddings are NaN where a channel's audio was not finite, or silent.
     """
 
     times: npt.NDArray[np.float64]
@@ -51,7 +51,8 @@ def embed_title(
         stacked = np.concatenate(rows)
         finite = np.asarray(np.isfinite(stacked).all(axis=1))
         found = embed_audio(encoder, np.where(finite[:, None], stacked, 0), precision, device)
-        found[~finite] = np.nan
+        peaks = np.abs(np.where(finite[:, None], stacked, 0)).max(axis=1, initial=0)
+        found[peaks <= SILENCE] = np.nan
         parts.append(found.reshape(len(rows), -1, *found.shape[1:]))
         rows.clear()
 

@@ -7,30 +7,35 @@ must. Intervals are 95 % bootstrap intervals over titles at that fixed operating
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from padam.detection import matching
-from padam.detection.matching import DetectionCounts
-from padam.detection.operating_point import (
-    OperatingPoint,
-    TitleScores,
-    title_scores,
-    tune_titles,
+from padam.detection.evaluation_breakdown import breakdown_rows, defect_rows
+from padam.detection.evaluation_measures import (
+    Decision,
+    Measures,
+    compare,
+    measure_segments,
+    measure_titles,
+    segment_ranking,
 )
+from padam.detection.operating_point import OperatingPoint, TitleScores, tune_titles
 from padam.detection.temporal_filter import TemporalFilter
+from padam.detection.title_bootstrap import TitleDraws
 
 SPLITS = ("validation", "test")
+LEVELS = ("segment", "title")
 SCORE_COLUMNS = ["scorer", "split", "title", "start_s", "end_s", "score"]
 
 
 class EvaluationConfig(BaseModel):
-    """What the operating points are searched over, and the bootstrap."""
+    """What the operating points are searched over, the bootstrap, and what is compared."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +45,9 @@ class EvaluationConfig(BaseModel):
     threshold_candidates: int = Field(default=150, ge=2)
     bootstrap_rounds: int = Field(default=1000, ge=1)
     seed: int = Field(default=0, ge=0)
+    # The paper's test set has 0.56 % of defective segments.
+    reference_prevalence: float = Field(default=0.01, gt=0, lt=1)
+    compared_with: str = "padam"
 
     @field_validator("filter_x_s", "filter_y_s")
     @classmethod
@@ -61,142 +69,92 @@ class Evaluation:
     """The tables of an evaluation, tidy, one row per scorer, level and origin of the threshold."""
 
     systems: pd.DataFrame
-    defects: pd.DataFrame
+    defects: pd.DataFrame = field(default_factory=pd.DataFrame)
+    breakdown: pd.DataFrame = field(default_factory=pd.DataFrame)
 
-    def operating_point(self, scorer: str, threshold_from: str = "validation") -> OperatingPoint:
-        """The title-level operating point of a scorer; KeyError if it was not evaluated."""
+    def operating_point(
+        self, scorer: str, threshold_from: str = "validation", level: str = "title"
+    ) -> OperatingPoint:
+        """The operating point of a scorer; KeyError if it was not evaluated."""
         rows = self.systems.query(
-            "scorer == @scorer and level == 'title' and threshold_from == @threshold_from"
+            "scorer == @scorer and level == @level and threshold_from == @threshold_from"
         )
         if rows.empty:
             raise KeyError(f"{scorer!r} was not evaluated; known: {set(self.systems['scorer'])}")
         row = rows.iloc[0]
-        return OperatingPoint(
-            float(row["threshold"]),
-            TemporalFilter(x_s=float(row["filter_x_s"]), y_s=float(row["filter_y_s"])),
-        )
+        x_s, y_s = (0.0 if pd.isna(row[f"filter_{n}_s"]) else float(row[f"filter_{n}_s"])
+                    for n in "xy")  # fmt: skip
+        return OperatingPoint(float(row["threshold"]), TemporalFilter(x_s=x_s, y_s=y_s))
 
 
 def evaluate_scorers(
-    scores: pd.DataFrame, labels: pd.DataFrame, config: EvaluationConfig
+    scores: pd.DataFrame,
+    labels: pd.DataFrame,
+    config: EvaluationConfig,
+    titles: pd.DataFrame | None = None,
+    absent: Mapping[str, str] | None = None,
 ) -> Evaluation:
     """Both levels and both origins of the threshold for every scorer in `scores`.
 
     scores: one row per scorer, split, title and segment (`SCORE_COLUMNS`), greater = more
-    defective, NaN = could not be scored. labels: title, start_s, end_s, defect; a title without a
-    row is clean. Raises ValueError for a missing column or where there is no test title.
+    defective, NaN = could not be scored. labels: title, start_s, end_s, defect, and perhaps
+    error_to_signal_db; a title without a row is clean. titles: title, split, and perhaps content
+    and look_alike; without it the titles are those of the scores. absent: why a further scorer has
+    no scores; it gets rows that say so. Raises ValueError for a missing column, scores of an
+    unknown title, or where there is no test title.
     """
     _check_columns(scores, SCORE_COLUMNS, "scores")
     _check_columns(labels, matching.LABEL_COLUMNS, "labels")
+    if titles is None:
+        titles = scores[["title", "split"]].drop_duplicates()
+    _check_columns(titles, ["title", "split"], "titles")
     if not (scores["split"] == "test").any():
         raise ValueError("scores hold no row of split 'test': assemble titles of that split first")
-    systems: list[dict[str, object]] = []
-    defects: list[dict[str, object]] = []
+    names = {split: titles.loc[titles["split"] == split, "title"].astype(str) for split in SPLITS}
+    draws = TitleDraws.of(len(set(names["test"])), config.bootstrap_rounds, config.seed)
+    systems: list[dict[str, Any]] = []
+    defects: list[dict[str, Any]] = []
+    breakdown: list[dict[str, Any]] = []
+    measured: dict[tuple[str, str, str], Measures] = {}
     for scorer, rows in scores.groupby("scorer", sort=False):
         splits = {
-            split: TitleScores.of(part, labels)
+            split: TitleScores.of(part, labels, names[split])
             for split in SPLITS
             if not (part := rows[rows["split"] == split]).empty
         }
-        test = splits["test"]
-        for origin in (name for name in ("test", "validation") if name in splits):
-            rng = np.random.default_rng(config.seed)
-            at = OperatingPoint(
-                matching.best_threshold(splits[origin].scores, splits[origin].truth)
-            )
-            point = tune_titles(splits[origin], config.filters, config.threshold_candidates)
-            for level, chosen in (("segment", at), ("title", point)):
-                kept = test.detections(chosen)
-                row = {"scorer": scorer, "level": level, "threshold_from": origin}
-                systems.append(row | _measure(test, kept, level, chosen, config, rng))
-                defects += [row | found for found in _defect_recall(test, kept, labels, level)]
-    return Evaluation(pd.DataFrame(systems), pd.DataFrame(defects, columns=_DEFECT_COLUMNS))
+        if "test" not in splits:
+            raise ValueError(f"{scorer} has no scores of split 'test'")
+        for decision in _decisions(str(scorer), splits, config):
+            measure = measure_segments if decision.level == "segment" else measure_titles
+            found = measure(decision, draws, config.reference_prevalence)
+            measured[decision.key] = found
+            systems.append(decision.named() | decision.described() | found.columns())
+            defects += defect_rows(decision, labels, draws)
+            breakdown += breakdown_rows(decision, labels, titles, draws)
+    for row in systems:
+        other = measured.get((config.compared_with, row["level"], row["threshold_from"]))
+        mine = measured[row["scorer"], row["level"], row["threshold_from"]]
+        row |= compare(mine, other) | {"note": ""}
+    origins = sorted({row["threshold_from"] for row in systems})
+    for scorer, note in (absent or {}).items():
+        systems += [
+            {"scorer": scorer, "level": level, "threshold_from": origin, "note": note}
+            for origin, level in product(origins, LEVELS)
+        ]
+    return Evaluation(pd.DataFrame(systems), pd.DataFrame(defects), pd.DataFrame(breakdown))
 
 
-_DEFECT_COLUMNS = ["scorer", "level", "threshold_from", "defect", "actual", "detected", "recall"]
-
-
-def _measure(
-    test: TitleScores,
-    kept: npt.NDArray[np.bool_],
-    level: str,
-    point: OperatingPoint,
-    config: EvaluationConfig,
-    rng: np.random.Generator,
-) -> dict[str, object]:
-    scored = ~np.isnan(test.scores)
-    per_title = np.stack([test.sum_by_title(f) for f in (kept & test.truth, kept, test.truth)])
-    hours = float((test.times[:, 1] - test.times[:, 0])[scored].sum()) / 3600
-    if level == "title":
-        found, predicted, actual = per_title > 0
-        per_title = np.sign(per_title)
-        false_alarms = float((predicted & ~found).sum()) / hours if hours else float("nan")
-        area = matching.average_precision(title_scores(test, point.filter), actual)
-    else:
-        false_alarms = matching.false_alarms_per_hour(kept, test.truth, test.times, scored)
-        area = matching.average_precision(test.scores, test.truth)
-    counts = DetectionCounts(*(int(total) for total in per_title.sum(axis=1)))
-    low, high = _bootstrap_f1(per_title, config.bootstrap_rounds, rng)
-    return {
-        "threshold": point.threshold,
-        "filter_x_s": point.filter.x_s if level == "title" else float("nan"),
-        "filter_y_s": point.filter.y_s if level == "title" else float("nan"),
-        "precision": counts.precision,
-        "recall": counts.recall,
-        "f1": counts.f1,
-        "f1_low": low,
-        "f1_high": high,
-        "average_precision": area,
-        "false_alarms_per_hour": false_alarms,
-        "true_positives": counts.true_positives,
-        "predicted": counts.predicted,
-        "actual": counts.actual,
-        "segments": len(test.scores),
-        "titles": len(test.bounds) - 1,
-        "unscored": int((~scored).sum()),
-    }
-
-
-def _bootstrap_f1(
-    per_title: npt.NDArray[np.int64], rounds: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """2.5 % and 97.5 % points of F1 over titles drawn with replacement; NaN without defects.
-
-    per_title: true positives, predicted and actual positives, (3, titles).
-    """
-    titles = per_title.shape[1]
-    draws = rng.multinomial(titles, np.full(titles, 1 / titles), size=rounds)
-    hit, flagged, true = per_title @ draws.T
-    with_defects = true > 0
-    if not with_defects.any():
-        return float("nan"), float("nan")
-    f1 = 2 * hit[with_defects] / (flagged + true)[with_defects]
-    low, high = np.percentile(f1, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _defect_recall(
-    test: TitleScores, kept: npt.NDArray[np.bool_], labels: pd.DataFrame, level: str
-) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    segments = pd.DataFrame(
-        {"title": test.titles, "start_s": test.times[:, 0], "end_s": test.times[:, 1]}
-    )
-    for defect, named in labels[labels["title"].isin(set(test.titles))].groupby("defect"):
-        truth = matching.segment_truth(segments, named)
-        actual, detected = truth, kept & truth
-        if level == "title":
-            actual, detected = test.sum_by_title(truth) > 0, test.sum_by_title(detected) > 0
-        counts = DetectionCounts(int(detected.sum()), int(detected.sum()), int(actual.sum()))
-        rows.append(
-            {
-                "defect": defect,
-                "actual": counts.actual,
-                "detected": counts.true_positives,
-                "recall": counts.recall,
-            }
-        )
-    return rows
+def _decisions(
+    scorer: str, splits: Mapping[str, TitleScores], config: EvaluationConfig
+) -> Iterator[Decision]:
+    """Every decision that is measured on the test titles."""
+    ranking = segment_ranking(splits["test"])
+    for origin in (name for name in ("test", "validation") if name in splits):
+        tuned = splits[origin]
+        segment = OperatingPoint(matching.best_threshold(tuned.scores, tuned.truth))
+        title = tune_titles(tuned, config.filters, config.threshold_candidates)
+        for level, point in zip(LEVELS, (segment, title), strict=True):
+            yield Decision.of((scorer, level, origin), splits["test"], point, ranking)
 
 
 def _check_columns(frame: pd.DataFrame, columns: list[str], name: str) -> None:

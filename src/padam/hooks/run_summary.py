@@ -8,6 +8,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from padam.audio.storage import Location
@@ -47,7 +48,7 @@ class RunSummaryHook:
             if dataset not in self._saved:
                 continue
             for number, (what, value) in enumerate(describe(catalog.load(dataset))):
-                table.add_row("" if number else part, what, value)
+                table.add_row("" if number else part, escape(what), escape(value))
             table.add_section()
         run = mlflow.active_run()
         made = self._version if self._saved else "none: nothing was missing, nothing recomputed"
@@ -169,11 +170,16 @@ def evaluation_rows(summary: Summary) -> Rows:
     rows = []
     systems = sorted(summary["scorers"].items(), key=lambda item: ORDER.get(item[0], len(ORDER)))
     for scorer, levels in systems:
-        cells = [
-            f"{level} F1 {levels[level]['f1_from_validation']:.2f} "
-            f"(tuned on test {levels[level]['f1_from_test']:.2f})"
-            for level in ("segment", "title")
-        ]
+        if note := levels.get("note"):
+            rows.append((scorer, note))
+            continue
+        cells = []
+        for level in ("segment", "title"):
+            tuned = f"tuned on test {levels[level]['f1_from_test']:.2f}"
+            if (f1 := levels[level].get("f1_from_validation")) is None:
+                cells.append(f"{level} F1 {tuned}")
+            else:
+                cells.append(f"{level} F1 {f1:.2f} ({tuned})")
         rows.append((scorer, ", ".join(cells)))
     counts = summary["titles"]
     rows.append(("on", f"{counts['defective']} defective and {counts['clean']} clean titles"))
@@ -356,6 +362,6 @@ PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "evaluation": ("evaluation_summary", evaluation_rows),
     "detection": ("detection_summary", detection_rows),
     "audio artifacts": ("audio_artifacts_summary", audio_artifacts_rows),
-    "with audio artifacts": ("baseline_summary", evaluation_rows),
+    "benchmark": ("benchmark.evaluation_summary", evaluation_rows),
     "production review": ("production_review_summary", production_review_rows),
 }

@@ -9,6 +9,18 @@ class WeightsError(RuntimeError):
     """Weights are missing, or are not the ones this code was checked against."""
 
 
+class WeightsAbsentError(WeightsError):
+    """There is no such file of weights."""
+
+
+class ExtraMissingError(WeightsError):
+    """A package of an optional extra is not installed."""
+
+    def __init__(self, extra: str, message: str) -> None:
+        super().__init__(message)
+        self.extra = extra
+
+
 def read_installed_weights(package: str, path_in_package: str, sha256: str) -> bytes:
     """Content of a weights file of an installed package, checked against its SHA-256.
 
@@ -26,6 +38,8 @@ def read_checked(path: Path, sha256: str, remedy: str) -> bytes:
     """Content of a file, checked against its SHA-256. Raises WeightsError."""
     try:
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise WeightsAbsentError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     found = hashlib.sha256(content).hexdigest()

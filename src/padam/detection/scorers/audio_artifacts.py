@@ -16,8 +16,8 @@ from padam.audio import Audio
 from padam.defects.audio_artifacts.config import CLASSES, SAMPLE_RATE
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.scorers.base import PROBABILITY_PREFIX, score_in_batches
-from padam.detection.scorers.padam import SILENCE, only_where
-from padam.detection.segments import SEGMENT_S
+from padam.detection.scorers.padam import only_where
+from padam.detection.segments import SEGMENT_S, SILENCE
 from padam.models.cnn6 import Cnn6
 from padam.training.artifact_chunks import chunk_log_mel
 from padam.training.artifact_evaluation import classify

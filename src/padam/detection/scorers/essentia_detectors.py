@@ -21,6 +21,7 @@ from padam.detection.scorers.base import score_in_batches
 from padam.detection.segments import SEGMENT_S
 from padam.quality.base import Signal
 from padam.quality.guards import unscorable_channel
+from padam.quality.installed_weights import ExtraMissingError
 
 FOUND_PREFIX = "found_"
 DETECTORS = ("clicks", "discontinuities", "gaps", "hum", "noise_bursts", "saturation")
@@ -30,7 +31,7 @@ FRAME, GAPS_FRAME = 512, 2048
 HUM_WINDOW_S = 5.0
 
 
-class EssentiaMissingError(RuntimeError):
+class EssentiaMissingError(ExtraMissingError):
     """Essentia is not installed."""
 
 
@@ -108,7 +109,7 @@ def _standard_mode() -> Any:
         essentia = importlib.import_module("essentia")
     except ImportError:
         raise EssentiaMissingError(
-            "Essentia is not installed: pip install 'padam[essentia]' (AGPL)"
+            "essentia", "Essentia is not installed: pip install 'padam[essentia]' (AGPL)"
         ) from None
     # It tells of models that are not asked for, and of every segment without hum.
     essentia.log.infoActive = False

@@ -25,11 +25,11 @@ from padam.detection.scorers.base import score_in_batches
 from padam.detection.segments import SEGMENT_S
 from padam.quality.base import Signal
 from padam.quality.guards import unscorable_channel
-from padam.quality.installed_weights import WeightsError, read_checked
+from padam.quality.installed_weights import ExtraMissingError, read_checked
+from padam.weights.known import NISQA_SHA256
 
-WEIGHTS_SHA256 = "7ec4cf937514dd3f8860b21e66fabd8ca87a168572675ef8d979c4c4ad2e805c"
 DIMENSIONS = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
-_SOURCE = "get nisqa.tar of NISQA v2.0 (github.com/gabrielmittag/NISQA, weights/nisqa.tar)"
+_SOURCE = "get it by `padam weights fetch nisqa`, or from github.com/gabrielmittag/NISQA"
 
 
 class NisqaScorer:
@@ -47,7 +47,7 @@ class NisqaScorer:
     operating_point: OperatingPoint | None = None
 
     def __init__(self, weights: str | Path) -> None:
-        content = read_checked(Path(weights), WEIGHTS_SHA256, remedy=_SOURCE)
+        content = read_checked(Path(weights), NISQA_SHA256, remedy=_SOURCE)
         self._nisqa = _torchmetrics_nisqa()
         self.version = f"2.0 torchmetrics {version('torchmetrics')}"
         checkpoint = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
@@ -89,5 +89,5 @@ class NisqaScorer:
 def _torchmetrics_nisqa() -> Any:
     for package in ("librosa", "torchmetrics"):
         if find_spec(package) is None:
-            raise WeightsError(f"NISQA needs {package}: pip install 'padam[nisqa]'")
+            raise ExtraMissingError("nisqa", f"NISQA needs {package}: pip install 'padam[nisqa]'")
     return importlib.import_module("torchmetrics.functional.audio.nisqa")

@@ -27,7 +27,7 @@ from padam.detection.scorers.base import (
     score_in_batches,
     segment_rows,
 )
-from padam.detection.segments import SEGMENT_S
+from padam.detection.segments import SEGMENT_S, SILENCE
 from padam.detection.title_embeddings import TitleEmbeddings
 from padam.training.embedding import (
     Precision,
@@ -40,7 +40,6 @@ from padam.training.embedding import (
 Embeddings = npt.NDArray[np.floating]
 Columns = dict[str, npt.NDArray[np.floating]]
 
-SILENCE = 10 ** (-90 / 20)  # peak; dither of 16 bits is below it
 FEATURE_EXTRACTOR = "feature_extractor"
 QUALITY_HEAD = "quality_head"
 

@@ -2,41 +2,35 @@
 
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
-from itertools import cycle
 from typing import Any
 
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
 
-from padam.audio.media import stream_audio
 from padam.audio.media_folder import MediaFolder
 from padam.audio.storage import Location
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
-from padam.datasets.shards import Arrays, ArrayShards, read_arrays
 from padam.datasets.titles import TitleFolder
-from padam.datasets.torch_model import weights_of
-from padam.defects.registry import DEFECT_NAMES
 from padam.defects.workflow import UnusableSourceError
 from padam.defects.workflow_config import WorkflowConfig
-from padam.detection.evaluation_figures import precision_recall_figure, title_timelines_figure
+from padam.detection.evaluation_failures import Failures, FailuresConfig, worst_failures
+from padam.detection.evaluation_figures import (
+    filter_search_figure,
+    precision_recall_figure,
+    title_timelines_figure,
+)
+from padam.detection.evaluation_tables import display_name, latex_tables, markdown_tables
+from padam.detection.operating_point import TitleScores, search_filters
 from padam.detection.padam_model import PadamModel
-from padam.detection.scorers.base import worst_channel
-from padam.detection.scorers.dnsmos import DnsmosScorer
-from padam.detection.scorers.padam import PadamAblations
-from padam.detection.title_embeddings import TitleEmbeddings, embed_title
 from padam.detection.title_evaluation import Evaluation, EvaluationConfig, evaluate_scorers
 from padam.detection.titles import Title, TitlePlan, TitlesConfig, plan_titles, render_title
 from padam.models.audio_encoder import AudioEncoder
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.nystroem_classifier import NystroemClassifier
 from padam.models.quality_head import QualityHead
-from padam.training.embedding import SAMPLE_RATE, Precision, choose_runtime
+from padam.pipelines.evaluation.scoring import candidate_model
 
-BLOCK_S = 60.0
 DRAWS = 10
-VERSIONED_PACKAGES = ("padam", "torch", "scikit-learn", "numpy")
 
 
 def build_titles(
@@ -75,119 +69,93 @@ def build_title(
     raise ValueError(f"Title {plan.title_id} cannot be made in {DRAWS} draws: {reason}")
 
 
-def candidate_model(
-    encoder: AudioEncoder,
-    head: QualityHead,
-    classifier: DefectClassifier | NystroemClassifier,
-    probes: dict[str, LinearProbe],
-) -> PadamModel:
-    """Put the three stages together, with the decision of the classifier's validation clips."""
-    return PadamModel(
-        encoder=encoder,
-        quality_head=head,
-        classifier=classifier,
-        probes=probes,
-        threshold=classifier.threshold,
-        label_names=DEFECT_NAMES,
-        versions={package: version(package) for package in VERSIONED_PACKAGES},
-    )
-
-
-def embed_titles(encoder: AudioEncoder, titles: TitleFolder, compute: Compute) -> ShardJobs:
-    """Return the work of embedding every title, a title at a time."""
-    runtime = choose_runtime(encoder)
-    files = zip(titles.titles["title"], titles.titles["file"], strict=True)
-    jobs = {
-        title: partial(embed_title_file, encoder, titles.path(file), runtime.precision, device)
-        for (title, file), device in zip(files, cycle(runtime.devices), strict=False)
-    }
-    return ShardJobs(
-        fingerprint(encoder.config, runtime.precision, titles.fingerprint(), *weights_of(encoder)),
-        jobs,
-        compute.on_gpus(runtime.gpus),
-        label="titles embedded",
-    )
-
-
-def embed_title_file(
-    encoder: AudioEncoder, path: Location, precision: Precision, device: torch.device
-) -> Arrays:
-    """Return times and embeddings of a title's segments, by name."""
-    blocks = stream_audio(path, BLOCK_S, sample_rate=SAMPLE_RATE)
-    return embed_title(encoder, blocks, precision, device).arrays()
-
-
-def score_titles(
-    titles: TitleFolder,
-    embeddings: ArrayShards,
-    encoder: AudioEncoder,
-    head: QualityHead,
-    classifier: DefectClassifier | NystroemClassifier,
-    probes: dict[str, LinearProbe],
-    compute: Compute,
-) -> ShardJobs:
-    """Return the work of scoring every title with every system, a title at a time."""
-    model = candidate_model(encoder, head, classifier, probes)
-    decision = {
-        "classifier": [classifier.parameters, classifier.sigma],
-        "probes": {name: [probe.parameters, probe.sigma] for name, probe in probes.items()},
-    }
-    jobs = {
-        title: partial(
-            score_title, titles.path(file), embeddings.by_name[title], title, split, model
-        )
-        for title, split, file in zip(
-            *(titles.titles[column] for column in ("title", "split", "file")), strict=True
-        )
-    }
-    work = fingerprint(decision, titles.fingerprint(), embeddings.fingerprint(), *weights_of(head))
-    return ShardJobs(work, jobs, compute, label="titles scored")
-
-
-def score_title(
-    path: Location, embedded: Location, title: str, split: str, model: PadamModel
-) -> pd.DataFrame:
-    """Score one title with PADAM, its ablations and DNSMOS; the worst channel counts."""
-    dnsmos = DnsmosScorer()
-    by_system = PadamAblations(model).score_embeddings(TitleEmbeddings(**read_arrays(embedded)))
-    blocks = stream_audio(path, BLOCK_S, sample_rate=dnsmos.sample_rate)
-    systems = [*by_system.groupby("scorer"), (dnsmos.name, dnsmos.score(blocks))]
-    tables = [
-        worst_channel(scores).assign(scorer=name, split=split, title=title)
-        for name, scores in systems
-    ]
-    return pd.concat(tables, ignore_index=True)
-
-
 def evaluate(
-    scores: pd.DataFrame, titles: TitleFolder, config: EvaluationConfig
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], Figure, Figure]:
-    """Return Tables 2 and 3 of the paper, recall per defect, a summary, and two figures."""
-    evaluation = evaluate_scorers(scores, titles.labels, config)
-    test = titles.titles[titles.titles["split"] == "test"]
-    defective = int(test["title"].isin(set(titles.labels["title"])).sum())
-    summary = {
-        "scorers": f1_by_scorer(evaluation.systems),
-        "titles": {"defective": defective, "clean": len(test) - defective},
-    }
+    scores: pd.DataFrame, systems: dict[str, Any], titles: TitleFolder, config: EvaluationConfig
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], str, str]:
+    """Return Tables 2 and 3 of the paper, recall per defect, a breakdown, a summary, and pages.
+
+    The pages have the tables in Markdown and in LaTeX.
+    """
+    absent = {name: found["note"] for name, found in systems.items() if found["note"]}
+    evaluation = evaluate_scorers(scores, titles.labels, config, titles.titles, absent)
+    test = titles.titles.loc[titles.titles["split"] == "test", "title"].astype(str)
+    defective = int(test.isin(set(titles.labels["title"].astype(str))).sum())
+    counts = {"defective": defective, "clean": len(test) - defective}
     return (
         evaluation.systems,
         evaluation.defects,
-        summary,
-        precision_recall_figure(scores, titles.labels),
-        title_timelines_figure(scores, titles.labels, evaluation.operating_point("padam")),
+        evaluation.breakdown,
+        {"scorers": summarise(evaluation.systems), "titles": counts},
+        markdown_tables(evaluation.systems, evaluation.defects, counts),
+        latex_tables(evaluation.systems),
     )
 
 
-def f1_by_scorer(systems: pd.DataFrame) -> dict[str, Any]:
-    """Return F1 and average precision by scorer, level and origin of the threshold."""
+def summarise(systems: pd.DataFrame) -> dict[str, Any]:
+    """Return the numbers to compare runs by, per scorer and level; a note where there are none."""
     found: dict[str, Any] = {}
     for row in systems.to_dict(orient="records"):
-        level = found.setdefault(row["scorer"], {}).setdefault(row["level"], {})
-        level[f"f1_from_{row['threshold_from']}"] = float(row["f1"])
-        if row["threshold_from"] == "validation":
+        scorer = found.setdefault(row["scorer"], {})
+        if row["note"]:
+            scorer["note"] = row["note"]
+            continue
+        level = scorer.setdefault(row["level"], {})
+        origin = row["threshold_from"]
+        level[f"f1_from_{origin}"] = float(row["f1"])
+        level[f"false_alarms_per_hour_from_{origin}"] = float(row["false_alarms_per_hour"])
+        if origin == "validation" or "average_precision" not in level:
             level["average_precision"] = float(row["average_precision"])
+            level["auc"] = float(row["auc"])
+        scorer["segments_unscored"] = int(row["segments_unscored"])
     return found
+
+
+def draw_figures(
+    scores: pd.DataFrame, systems: pd.DataFrame, titles: TitleFolder, config: EvaluationConfig
+) -> tuple[Figure, Figure, pd.DataFrame, Figure]:
+    """Return precision against recall, timelines, and what the search for a filter has seen.
+
+    Timelines and search are those of the system that others are compared with, or of the first.
+    """
+    scorer, origin = shown(systems, config)
+    point = Evaluation(systems).operating_point(scorer, origin)
+    rows = scores[(scores["scorer"] == scorer) & (scores["split"] == origin)]
+    names = titles.titles.loc[titles.titles["split"] == origin, "title"]
+    split = TitleScores.of(rows, titles.labels, names)
+    search = search_filters(split, config.filters, config.threshold_candidates)
+    surface = search.surface().assign(scorer=scorer, split=origin)
+    return (
+        precision_recall_figure(scores, titles.labels),
+        title_timelines_figure(scores, titles.labels, point, scorer),
+        surface,
+        filter_search_figure(
+            surface, search.best, f"{display_name(scorer)}: best F1 of {origin} titles by filter"
+        ),
+    )
+
+
+def find_failures(
+    scores: pd.DataFrame,
+    systems: pd.DataFrame,
+    titles: TitleFolder,
+    config: EvaluationConfig,
+    wanted: FailuresConfig,
+) -> Failures:
+    """Return the worst misses and false alarms of the system that others are compared with."""
+    scorer, origin = shown(systems, config)
+    point = Evaluation(systems).operating_point(scorer, origin, level="segment")
+    table = worst_failures(scores, titles.labels, titles.titles, scorer, point.threshold, wanted)
+    files = dict(zip(titles.titles["title"].astype(str), titles.titles["file"], strict=True))
+    return Failures(table, {name: titles.path(files[name]) for name in table["title"]})
+
+
+def shown(systems: pd.DataFrame, config: EvaluationConfig) -> tuple[str, str]:
+    """Return the system whose decisions are drawn, and what its thresholds were tuned on."""
+    there = systems[systems["note"].fillna("") == ""]
+    scorers = there["scorer"].tolist()
+    scorer = config.compared_with if config.compared_with in scorers else scorers[0]
+    origins = set(there.loc[there["scorer"] == scorer, "threshold_from"])
+    return scorer, "validation" if "validation" in origins else "test"
 
 
 def package_model(
@@ -200,7 +168,7 @@ def package_model(
 ) -> PadamModel:
     """Return the model that `padam scan` loads, deciding as tuned on the validation titles."""
     model = candidate_model(encoder, head, classifier, probes)
-    point = Evaluation(systems, pd.DataFrame()).operating_point("padam")
+    point = Evaluation(systems).operating_point("padam")
     return replace(
         model, threshold=point.threshold, filter=point.filter, normaliser=fitted["normaliser"]
     )

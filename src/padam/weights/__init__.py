@@ -1,0 +1,1 @@
+"""Published weights that no package ships: what they are, and fetching them."""
