@@ -13,6 +13,7 @@ from padam.defects.workflow import (
     UnusableSourceError,
     WorkflowConfig,
     _draw_names,
+    deliver,
     draw_clip,
     make_pair,
     render_clip,
@@ -99,6 +100,27 @@ def test_a_clean_clip_may_pass_through_codecs(short):
     assert params.labels == []
     assert params.source_encode is not None
     assert 2 < snr_db(reference, degraded - reference) < 80
+
+
+def test_what_is_delivered_differs_from_the_degraded_clip_by_its_defects_alone(short):
+    coded = {"source_encode_probability": 1.0, "transcode_probability": 1.0}
+    clean = WorkflowConfig(
+        single_probability=0.0, several_probability=0.0, clean_probability=1.0, **coded
+    )
+    params, reference, degraded = make_pair(np.random.default_rng(3), short, RATE, clean)
+    np.testing.assert_array_equal(deliver(reference, RATE, params), degraded)
+    # of a defect that no codec follows, the reference is what is delivered
+    params, reference, degraded = make_pair(np.random.default_rng(3), short, RATE, only("hum"))
+    np.testing.assert_array_equal(deliver(reference, RATE, params), reference)
+    # a lossy stream is delivered whole
+    lossy = only("packet_loss")
+    params, reference, degraded = make_pair(np.random.default_rng(3), short, RATE, lossy)
+    whole = deliver(reference, RATE, params)
+    interval = params.defects[0].interval
+    times = np.arange(short.shape[1]) / RATE
+    outside = (times < interval.start_s - 0.05) | (times > interval.end_s + 0.05)
+    assert snr_db(whole, degraded - whole) < 40
+    np.testing.assert_allclose(whole[:, outside], degraded[:, outside], atol=1e-6)
 
 
 def test_outside_interval_and_channels_the_pair_is_identical(short):

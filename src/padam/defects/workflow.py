@@ -112,6 +112,16 @@ def render_clip(audio: Audio, sample_rate: int, params: ClipParams) -> tuple[Aud
     return _finish(reference, degraded, sample_rate, params.transcode)
 
 
+def deliver(reference: Audio, sample_rate: int, params: ClipParams) -> Audio:
+    """Return a clip's reference through the codecs of its degraded version, without the defects.
+
+    What tells the two apart is the defects alone; beside the reference itself, the degraded version
+    is known by its codecs, too. Raises ValueError for invalid audio.
+    """
+    clean = params.model_copy(update={"gain_db": 0.0, "defects": ()})
+    return render_clip(reference, sample_rate, clean)[1]
+
+
 def make_pair(
     rng: np.random.Generator, audio: Audio, sample_rate: int, config: WorkflowConfig
 ) -> tuple[ClipParams, Audio, Audio]:
