@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from padam.audio import Audio
-from padam.detection.segments import SEGMENT_S, iter_segments
+from padam.detection.heard_segments import heard_segments
 from padam.models.audio_encoder import EMBEDDING_WIDTH, AudioEncoder
 from padam.training.embedding import SAMPLE_RATE, Precision, embed_audio
 
@@ -35,10 +35,11 @@ class TitleEmbeddings:
 def embed_title(
     encoder: AudioEncoder,
     blocks: Iterable[Audio],
+    sample_rate: int = SAMPLE_RATE,
     precision: Precision = "auto",
     device: torch.device | None = None,
 ) -> TitleEmbeddings:
-    """Embed consecutive blocks (channels, samples) at 16 kHz, in segments of 10 s.
+    """Embed consecutive blocks (channels, samples) at `sample_rate`, in segments of 10 s.
 
     A short last segment is mirrored to full length, as in scoring. Memory holds a few segments of
     audio, and the embeddings: 58 kB a channel and segment.
@@ -55,7 +56,7 @@ def embed_title(
         parts.append(found.reshape(len(rows), -1, *found.shape[1:]))
         rows.clear()
 
-    for segment in iter_segments(blocks, SAMPLE_RATE, SEGMENT_S):
+    for segment in heard_segments(blocks, sample_rate):
         times.append((segment.start_s, segment.end_s))
         rows.append(segment.audio)
         if len(rows) == BATCH_SEGMENTS:

@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,12 @@ import pandas as pd
 import torch
 
 from padam.audio import Audio
+from padam.detection.heard_segments import HeardSegment, heard_segments
 from padam.detection.padam_model import PadamModel
 from padam.detection.scorers.base import (
     EVIDENCE_PREFIX,
     PROBABILITY_PREFIX,
     SEGMENT_COLUMNS,
-    score_in_batches,
     segment_rows,
 )
 from padam.detection.segments import SEGMENT_S
@@ -78,9 +79,13 @@ class PadamScorer:
 
     def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
         """Columns start_s, end_s, channel, score, p_<defect> …, e_<n> …; see `Scorer.score`."""
-        return score_in_batches(
-            blocks, self.sample_rate, self._score_rows, batch_segments=self._batch_segments
-        )
+        segments = heard_segments(blocks, self.sample_rate, self.segment_s)
+        frames = []
+        while batch := list(itertools.islice(segments, self._batch_segments)):
+            frames.append(self._score_batch(batch))
+        if not frames:
+            return pd.DataFrame(columns=SEGMENT_COLUMNS)
+        return pd.concat(frames, ignore_index=True)
 
     def score_embeddings(self, title: TitleEmbeddings) -> pd.DataFrame:
         """Return what `score` gives for the audio that was embedded."""
@@ -98,13 +103,16 @@ class PadamScorer:
             frames.append(segment_rows(times, channels, only_where(finite, columns)))
         return pd.concat(frames, ignore_index=True)
 
-    def _score_rows(self, rows: Audio) -> Columns:
-        """Columns of the rows; NaN for a row that no model can judge: one not finite, or silent."""
+    def _score_batch(self, batch: Sequence[HeardSegment]) -> pd.DataFrame:
+        """Rows of some segments; NaN for one that no model can judge: not finite, or silent."""
+        rows = np.concatenate([segment.audio for segment in batch])
         finite = np.asarray(np.isfinite(rows).all(axis=1))
         usable = rows if finite.all() else np.where(finite[:, None], rows, 0)
         judged = np.abs(usable).max(axis=1, initial=0) > SILENCE
         embeddings = embed_audio(self.model.encoder, usable, self.precision)
-        return only_where(judged, self._columns(embeddings))
+        times = np.array([(segment.start_s, segment.end_s) for segment in batch])
+        columns = only_where(judged, self._columns(embeddings))
+        return segment_rows(times, len(batch[0].audio), columns)
 
     def _columns(self, embeddings: Embeddings) -> Columns:
         representation, windows = represent_windows(self.model.quality_head, embeddings)

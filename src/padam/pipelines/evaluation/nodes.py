@@ -114,7 +114,7 @@ def embed_title_file(
 ) -> Arrays:
     """Return times and embeddings of a title's segments, by name."""
     blocks = stream_audio(path, BLOCK_S, sample_rate=SAMPLE_RATE)
-    return embed_title(encoder, blocks, precision, device).arrays()
+    return embed_title(encoder, blocks, SAMPLE_RATE, precision, device).arrays()
 
 
 def score_titles(

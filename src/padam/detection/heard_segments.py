@@ -1,0 +1,42 @@
+"""Segments of a title as the model hears them, cut from blocks at whichever rate they come."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from padam.audio import Audio
+from padam.audio.resampling import resample_blocks
+from padam.detection.segments import SEGMENT_S, Segment, iter_segments
+from padam.training.embedding import SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class HeardSegment:
+    """One segment: its times, and its audio (C, 160 000) at 16 kHz, mirrored where short."""
+
+    start_s: float
+    end_s: float
+    audio: Audio
+
+
+def heard_segments(
+    blocks: Iterable[Audio], sample_rate: int, segment_s: float = SEGMENT_S
+) -> Iterator[HeardSegment]:
+    """Cut consecutive blocks (C, samples) at `sample_rate` into segments, and convert them.
+
+    The conversion runs through, so that no segment has edges of its own. Memory holds a block and
+    a few segments.
+    """
+    waiting: deque[Segment] = deque()
+
+    def native() -> Iterator[Audio]:
+        for segment in iter_segments(blocks, sample_rate, segment_s):
+            waiting.append(segment)
+            yield segment.audio[:, : round((segment.end_s - segment.start_s) * sample_rate)]
+
+    converted = resample_blocks(native(), sample_rate, SAMPLE_RATE)
+    for heard in iter_segments(converted, SAMPLE_RATE, segment_s):
+        segment = waiting.popleft()
+        yield HeardSegment(segment.start_s, segment.end_s, heard.audio)
