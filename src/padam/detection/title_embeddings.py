@@ -21,15 +21,17 @@ BATCH_SEGMENTS = 6
 class TitleEmbeddings:
     """Segments of a title: `times` (S, 2) in seconds, `embeddings` (S, C, 75, 384) float16.
 
-    Embeddings are NaN where a channel's audio was not finite.
+    Embeddings are NaN where a channel's audio was not finite. `native_evidence` is (S, C, K)
+    float32, K = 0 where none was asked for.
     """
 
     times: npt.NDArray[np.float64]
     embeddings: npt.NDArray[np.float16]
+    native_evidence: npt.NDArray[np.float32]
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the arrays by name, to be stored."""
-        return {"times": self.times, "embeddings": self.embeddings}
+        return {name: getattr(self, name) for name in ("times", "embeddings", "native_evidence")}
 
 
 def embed_title(
@@ -38,6 +40,8 @@ def embed_title(
     sample_rate: int = SAMPLE_RATE,
     precision: Precision = "auto",
     device: torch.device | None = None,
+    *,
+    with_evidence: bool = False,
 ) -> TitleEmbeddings:
     """Embed consecutive blocks (channels, samples) at `sample_rate`, in segments of 10 s.
 
@@ -46,6 +50,7 @@ def embed_title(
     """
     times: list[tuple[float, float]] = []
     parts: list[npt.NDArray[np.float16]] = []
+    evidence: list[npt.NDArray[np.float32]] = []
     rows: list[Audio] = []
 
     def embed() -> None:
@@ -56,8 +61,9 @@ def embed_title(
         parts.append(found.reshape(len(rows), -1, *found.shape[1:]))
         rows.clear()
 
-    for segment in heard_segments(blocks, sample_rate):
+    for segment in heard_segments(blocks, sample_rate, with_evidence=with_evidence):
         times.append((segment.start_s, segment.end_s))
+        evidence.append(segment.native_evidence)
         rows.append(segment.audio)
         if len(rows) == BATCH_SEGMENTS:
             embed()
@@ -65,6 +71,10 @@ def embed_title(
         embed()
     if not parts:
         return TitleEmbeddings(
-            np.zeros((0, 2)), np.zeros((0, 1, 75, EMBEDDING_WIDTH), dtype=np.float16)
+            np.zeros((0, 2)),
+            np.zeros((0, 1, 75, EMBEDDING_WIDTH), dtype=np.float16),
+            np.zeros((0, 1, 0), dtype=np.float32),
         )
-    return TitleEmbeddings(np.array(times, dtype=np.float64), np.concatenate(parts))
+    return TitleEmbeddings(
+        np.array(times, dtype=np.float64), np.concatenate(parts), np.stack(evidence)
+    )

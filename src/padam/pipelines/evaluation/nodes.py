@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from padam.audio.media import stream_audio
+from padam.audio.media import probe, stream_audio
 from padam.audio.media_folder import MediaFolder
 from padam.audio.storage import Location
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
@@ -30,6 +30,7 @@ from padam.detection.title_evaluation import Evaluation, EvaluationConfig, evalu
 from padam.detection.titles import Title, TitlePlan, TitlesConfig, plan_titles, render_title
 from padam.models.audio_encoder import AudioEncoder
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.native_evidence import EVIDENCE_VERSION
 from padam.models.nystroem_classifier import NystroemClassifier
 from padam.models.quality_head import QualityHead
 from padam.training.embedding import SAMPLE_RATE, Precision, choose_runtime
@@ -80,6 +81,7 @@ def candidate_model(
     head: QualityHead,
     classifier: DefectClassifier | NystroemClassifier,
     probes: dict[str, LinearProbe],
+    with_evidence: bool,
 ) -> PadamModel:
     """Put the three stages together, with the decision of the classifier's validation clips."""
     return PadamModel(
@@ -90,19 +92,33 @@ def candidate_model(
         threshold=classifier.threshold,
         label_names=DEFECT_NAMES,
         versions={package: version(package) for package in VERSIONED_PACKAGES},
+        native_evidence=EVIDENCE_VERSION if with_evidence else None,
     )
 
 
-def embed_titles(encoder: AudioEncoder, titles: TitleFolder, compute: Compute) -> ShardJobs:
-    """Return the work of embedding every title, a title at a time."""
+def embed_titles(
+    encoder: AudioEncoder, titles: TitleFolder, with_evidence: bool, compute: Compute
+) -> ShardJobs:
+    """Return the work of embedding every title, a title at a time, and of measuring its evidence.
+
+    The latter where native-rate evidence is wanted.
+    """
     runtime = choose_runtime(encoder)
     files = zip(titles.titles["title"], titles.titles["file"], strict=True)
     jobs = {
-        title: partial(embed_title_file, encoder, titles.path(file), runtime.precision, device)
+        title: partial(
+            embed_title_file, encoder, titles.path(file), with_evidence, runtime.precision, device
+        )
         for (title, file), device in zip(files, cycle(runtime.devices), strict=False)
     }
     return ShardJobs(
-        fingerprint(encoder.config, runtime.precision, titles.fingerprint(), *weights_of(encoder)),
+        fingerprint(
+            encoder.config,
+            runtime.precision,
+            EVIDENCE_VERSION if with_evidence else None,
+            titles.fingerprint(),
+            *weights_of(encoder),
+        ),
         jobs,
         compute.on_gpus(runtime.gpus),
         label="titles embedded",
@@ -110,11 +126,17 @@ def embed_titles(encoder: AudioEncoder, titles: TitleFolder, compute: Compute) -
 
 
 def embed_title_file(
-    encoder: AudioEncoder, path: Location, precision: Precision, device: torch.device
+    encoder: AudioEncoder,
+    path: Location,
+    with_evidence: bool,
+    precision: Precision,
+    device: torch.device,
 ) -> Arrays:
-    """Return times and embeddings of a title's segments, by name."""
-    blocks = stream_audio(path, BLOCK_S, sample_rate=SAMPLE_RATE)
-    return embed_title(encoder, blocks, SAMPLE_RATE, precision, device).arrays()
+    """Return times, embeddings and native-rate evidence of a title's segments, by name."""
+    rate = probe(path).sample_rate if with_evidence else SAMPLE_RATE
+    blocks = stream_audio(path, BLOCK_S, sample_rate=rate)
+    embedded = embed_title(encoder, blocks, rate, precision, device, with_evidence=with_evidence)
+    return embedded.arrays()
 
 
 def score_titles(
@@ -124,10 +146,11 @@ def score_titles(
     head: QualityHead,
     classifier: DefectClassifier | NystroemClassifier,
     probes: dict[str, LinearProbe],
+    with_evidence: bool,
     compute: Compute,
 ) -> ShardJobs:
     """Return the work of scoring every title with every system, a title at a time."""
-    model = candidate_model(encoder, head, classifier, probes)
+    model = candidate_model(encoder, head, classifier, probes, with_evidence)
     decision = {
         "classifier": [classifier.parameters, classifier.sigma],
         "probes": {name: [probe.parameters, probe.sigma] for name, probe in probes.items()},
@@ -195,11 +218,12 @@ def package_model(
     head: QualityHead,
     classifier: DefectClassifier | NystroemClassifier,
     probes: dict[str, LinearProbe],
+    with_evidence: bool,
     fitted: dict[str, Any],
     systems: pd.DataFrame,
 ) -> PadamModel:
     """Return the model that `padam scan` loads, deciding as tuned on the validation titles."""
-    model = candidate_model(encoder, head, classifier, probes)
+    model = candidate_model(encoder, head, classifier, probes, with_evidence)
     point = Evaluation(systems, pd.DataFrame()).operating_point("padam")
     return replace(
         model, threshold=point.threshold, filter=point.filter, normaliser=fitted["normaliser"]

@@ -6,7 +6,8 @@ from kedro.pipeline import Node, Pipeline
 
 from padam.pipelines.evaluation import nodes
 
-STAGES = ["audio_encoder", "quality_head", "defect_classifier", "ablation_probes"]
+EVIDENCE = "params:feature_extractor.native_evidence"
+STAGES = ["audio_encoder", "quality_head", "defect_classifier", "ablation_probes", EVIDENCE]
 
 
 def create_pipeline(**_: Any) -> Pipeline:
@@ -27,7 +28,12 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=nodes.embed_titles,
-                inputs=["audio_encoder", "evaluation_titles", "params:evaluation.compute"],
+                inputs=[
+                    "audio_encoder",
+                    "evaluation_titles",
+                    EVIDENCE,
+                    "params:evaluation.compute",
+                ],
                 outputs="title_embeddings",
                 name="embed_titles",
             ),
