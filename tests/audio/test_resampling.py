@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from padam.audio.resampling import resample
+from padam.audio.resampling import resample, resample_blocks
 from tests.audio.signals import sine
 
 
@@ -42,3 +42,21 @@ def test_channels_do_not_mix_and_the_same_rate_is_a_copy():
 def test_rates_must_be_positive(rates):
     with pytest.raises(ValueError, match="positive"):
         resample(np.zeros((1, 10), np.float32), *rates)
+
+
+@pytest.mark.parametrize(("from_rate", "to_rate"), [(48000, 16000), (44100, 16000), (8000, 16000)])
+def test_blocks_are_converted_as_the_whole(from_rate, to_rate):
+    audio = np.random.default_rng(0).standard_normal((2, 30011)).astype(np.float32)
+    cuts = [0, 1, 700, 700, 9000, 30010]
+    blocks = np.split(audio, cuts, axis=1)
+    joined = np.concatenate(list(resample_blocks(blocks, from_rate, to_rate)), axis=1)
+    assert joined.shape == (2, round(30011 * to_rate / from_rate))
+    np.testing.assert_allclose(joined, resample(audio, from_rate, to_rate), atol=1e-5)
+
+
+def test_blocks_at_the_same_rate_pass_and_none_give_none():
+    block = np.ones((1, 7), np.float32)
+    assert next(resample_blocks([block], 16000, 16000)) is block
+    assert list(resample_blocks([], 48000, 16000)) == []
+    with pytest.raises(ValueError, match="positive"):
+        list(resample_blocks([block], 0, 16000))

@@ -1,6 +1,7 @@
 """A tiny PADAM model, a stand-in scorer, and media of known content."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from padam.detection.scorers.base import score_in_batches
 from padam.detection.temporal_filter import TemporalFilter
 from padam.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.native_evidence import EVIDENCE_NAMES, EVIDENCE_VERSION
 from padam.models.quality_head import QualityHead, QualityHeadConfig
 
 RATE = 16_000
@@ -63,6 +65,21 @@ def tiny_model() -> PadamModel:
         versions={"torch": "2.13.0"},
         run_id="0123abcd",
         normaliser={"pesq": [2.5, 0.7]},
+    )
+
+
+@pytest.fixture(scope="session")
+def evidence_model(tiny_model: PadamModel) -> PadamModel:
+    """The tiny model with a classifier that takes native-rate evidence beside r."""
+    rng = np.random.default_rng(1)
+    y = np.arange(60) % 2
+    width = len(EVIDENCE_NAMES)
+    rows = (rng.standard_normal((60, 24 + width)) + y[:, None]).astype(np.float32)
+    return replace(
+        tiny_model,
+        classifier=DefectClassifier(nu=0.3, gamma=0.01).fit(rows, y),
+        probes={**tiny_model.probes, "native_evidence": LinearProbe().fit(rows[:, 24:], y)},
+        native_evidence=EVIDENCE_VERSION,
     )
 
 

@@ -211,3 +211,30 @@ print(sorted({name.partition(".")[0] for name in sys.modules}))
     assert "'torch'" in answer
     for slow in ("sklearn", "skops", "librosa", "numba", "mlflow", "kedro", "matplotlib"):
         assert f"'{slow}'" not in answer
+
+
+def test_the_version_of_native_evidence_is_kept_and_checked(evidence_model, tiny_model, tmp_path):
+    evidence_model.save(tmp_path / "model")
+    loaded = PadamModel.load(tmp_path / "model")
+    assert loaded.native_evidence == evidence_model.native_evidence
+    expected = evidence_model.scorer().score([AUDIO])
+    found = loaded.scorer().score([AUDIO])
+    np.testing.assert_allclose(found.to_numpy(float), expected.to_numpy(float), atol=1e-6)
+
+    path = tmp_path / "model" / "model.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "native_evidence": "0-other"}))
+    with pytest.raises(PadamModelError, match=r"evidence is of version 0-other, and padam"):
+        PadamModel.load(tmp_path / "model")
+    path.write_text(json.dumps({**document, "native_evidence": None}))
+    with pytest.raises(PadamModelError, match="another quality head"):
+        PadamModel.load(tmp_path / "model")
+
+
+def test_a_model_from_before_native_evidence_loads(tiny_model, tmp_path):
+    tiny_model.save(tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    document = json.loads(path.read_text())
+    assert document.pop("native_evidence") is None
+    path.write_text(json.dumps(document))
+    assert PadamModel.load(tmp_path / "model").evidence_width == 0

@@ -9,16 +9,21 @@ import pytest
 import torch
 from safetensors.numpy import load, save
 
+from padam.audio.media import write_flac
+from padam.audio.resampling import resample
 from padam.detection.padam_model import PadamModel
+from padam.detection.scan import scan_title
 from padam.detection.scorers import base
 from padam.detection.scorers.base import (
     SEGMENT_COLUMNS,
+    NativeRateScorer,
     Scorer,
     evidence_columns,
     worst_channel,
 )
 from padam.detection.scorers.padam import PadamAblations, PadamScorer, mean_embedding
 from padam.detection.title_embeddings import TitleEmbeddings, embed_title
+from padam.models.native_evidence import native_evidence
 from padam.training.embedding import embed_audio, represent
 
 RATE = 16_000
@@ -172,3 +177,49 @@ def test_an_empty_title_has_no_embeddings_and_no_scores(tiny_model):
     embedded = embed_title(tiny_model.encoder, [])
     assert embedded.embeddings.shape == (0, 1, 75, 384)
     assert PadamAblations(tiny_model).score_embeddings(embedded).empty
+
+
+NATIVE = np.random.default_rng(6).standard_normal((2, 25 * 44_100)).astype(np.float32) / 10
+
+
+def test_evidence_of_the_sources_rate_is_joined_to_r(evidence_model):
+    scorer = evidence_model.scorer().at_rate(44_100)
+    assert isinstance(scorer, NativeRateScorer)
+    assert scorer.sample_rate == 44_100
+    scores = scorer.score(np.array_split(NATIVE, 7, axis=1))
+    first = resample(NATIVE, 44_100, RATE)[:, : 10 * RATE]
+    r = represent(evidence_model.quality_head, embed_audio(evidence_model.encoder, first))
+    rows = np.concatenate([r, native_evidence(NATIVE[:, :441_000], 44_100)], axis=1)
+    expected = evidence_model.classifier.score(rows)
+    np.testing.assert_allclose(scores["score"].iloc[:2], expected, atol=1e-4)
+    assert len(evidence_columns(scores)) == 25
+
+
+@pytest.mark.parametrize("scorer", [PadamAblations, PadamScorer])
+def test_scores_of_embeddings_with_evidence_are_those_of_the_audio(evidence_model, scorer):
+    broken = NATIVE.copy()
+    broken[0, 3] = np.nan
+    blocks = np.array_split(broken, 5, axis=1)
+    embedded = embed_title(evidence_model.encoder, blocks, 44_100, with_evidence=True)
+    assert np.isfinite(embedded.native_evidence).all()
+    restored = TitleEmbeddings(**load(save(embedded.arrays())))
+    by_rate = scorer(evidence_model, sample_rate=44_100)
+    found = by_rate.score_embeddings(restored)
+    pd.testing.assert_frame_equal(found, by_rate.score(blocks), atol=1e-6)
+    if scorer is PadamAblations:
+        systems = ["feature_extractor", "quality_head", "native_evidence", "padam"]
+        assert found["scorer"].unique().tolist() == systems
+
+
+def test_a_model_without_evidence_hears_every_title_at_16_khz(tiny_model):
+    scorer = tiny_model.scorer()
+    assert scorer.at_rate(48_000) is scorer
+
+
+def test_a_scan_measures_evidence_at_the_titles_own_rate(evidence_model, tmp_path):
+    path = tmp_path / "title.flac"
+    write_flac(path, NATIVE, 44_100)
+    document = scan_title(path, evidence_model.scorer())
+    expected = worst_channel(evidence_model.scorer().at_rate(44_100).score([NATIVE]))
+    found = [max(segment["channel_scores"]) for segment in document["segments"]]
+    np.testing.assert_allclose(found, expected["score"], atol=1e-3)

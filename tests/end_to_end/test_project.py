@@ -39,6 +39,7 @@ DATASETS = (
     "04_feature/quality_normaliser.json",
     "04_feature/fused_quality.parquet",
     "05_model_input/embeddings",
+    "05_model_input/native_evidence",
     "05_model_input/clip_representations.parquet",
     "05_model_input/evaluation_titles",
     "06_models/audio_encoder",

@@ -63,9 +63,11 @@ def data(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         degraded = reference.copy()
         degraded[1, :, kind[n]] += np.float16(8 * damaged[n])
         arrays |= {f"{clip}.reference": reference, f"{clip}.degraded": degraded}
-    folder = place(data, "05_model_input/embeddings")
-    folder.mkdir()
-    save_file(arrays, folder / "clips-000000.safetensors")
+    evidence = {name: array[:, 0, :4].astype(np.float32) for name, array in arrays.items()}
+    for name, content in (("embeddings", arrays), ("native_evidence", evidence)):
+        folder = place(data, f"05_model_input/{name}")
+        folder.mkdir()
+        save_file(content, folder / "clips-000000.safetensors")
     manifest.to_parquet(place(data, "03_primary/clip_manifest.parquet"), index=False)
     fused = manifest[["clip_id"]].assign(q_rank=q_rank)
     fused.to_parquet(place(data, "04_feature/fused_quality.parquet"), index=False)
@@ -106,8 +108,9 @@ def test_it_is_no_part_of_the_default_run(project: Path) -> None:
 
 def test_one_command_gives_one_table(data: Path, result: Result) -> None:
     table = pd.read_csv(latest(data, "08_reporting/ablation_table.csv"))
-    assert set(table["row"]) == {*VARIANTS, "stage_1_mean_std"}
-    assert len(table) == 2 * len(VARIANTS) + 1
+    measured = {"native_evidence", "plus_content_native_evidence"}
+    assert set(table["row"]) == {*VARIANTS, "stage_1_mean_std", *measured}
+    assert len(table) == 2 * (len(VARIANTS) + len(measured)) + 1
     assert set(table["split"]) == {"test"}
     for column in ("auc_defective", "similarity_correlation", *(f"auc_{n}" for n in DEFECT_NAMES)):
         known = table[table[f"{column}_low"].notna()]

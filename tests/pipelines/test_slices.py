@@ -21,6 +21,7 @@ from padam.defects.plan import PlanConfig
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.shards import ClipPair, write_shard
 from padam.defects.workflow import ClipParams, WorkflowConfig
+from padam.models.native_evidence import native_evidence
 from padam.models.quality_head import QualityHead, QualityHeadConfig
 from padam.models.quality_regressor import QualityRegressorConfig
 from padam.models.refit import RefitConfig
@@ -34,6 +35,7 @@ from padam.pipelines import (
     synthesis,
 )
 from padam.pipelines.defect_classifier.nodes import fit_probes, rows_of
+from padam.pipelines.feature_extractor.nodes import measure_native_evidence
 from padam.pipelines.metric_fusion.nodes import fuse_quality, score_shard
 from padam.pipelines.quality_head.nodes import (
     SIDES,
@@ -149,6 +151,7 @@ def representations(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[str, A
                 "split": "train" if number < 40 else "validation",
                 "defective": defective,
                 "representation": vector,
+                "native_evidence": np.zeros(0),
             }
         )
     return pd.DataFrame(rows), embeddings
@@ -178,6 +181,7 @@ def test_the_classifier_separates_what_is_separable(
     assert ("not the exact ν-SVM" in summary["method"]) == (kind == "nystroem")
     assert summary["best_on_edge"] == bool(summary["edges"])
     json.dumps(summary, allow_nan=False)
+    assert set(found["ablation_probes"]) == {"feature_extractor", "quality_head"}
     probe = found["ablation_probes"]["feature_extractor"]
     assert probe.predict(np.full((1, 16), 3.0)).tolist() == [1]
 
@@ -203,6 +207,35 @@ def test_representations_of_different_sizes_are_told() -> None:
     table.at[7, "representation"] = np.zeros(12)
     with pytest.raises(ValueError, match=r"different sizes: 39 of 16, 1 of 12"):
         rows_of(table, "train")
+
+
+def test_native_evidence_is_joined_to_r_and_has_a_probe_of_its_own() -> None:
+    rng = np.random.default_rng(3)
+    table, embeddings = representations(rng)
+    table["representation"] = [rng.normal(size=16) for _ in range(len(table))]
+    table["native_evidence"] = [np.full(2, float(value)) for value in table["defective"]]
+    rows, labels = rows_of(table, "train")
+    assert rows.shape == (40, 18)
+    np.testing.assert_array_equal(rows[:, 16:], np.repeat(labels[:, None], 2, axis=1))
+    probes = fit_probes(table, embeddings)
+    assert probes["quality_head"].score(rows[:, :16]).shape == (40,)
+    assert probes["native_evidence"].predict(rows[:, 16:]).tolist() == labels.tolist()
+
+
+def test_evidence_is_measured_where_it_is_wanted_and_empty_where_not(tmp_path: Path) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 24_000)).astype(np.float32)
+    known = {"clip_id": "a", "channels": 2}
+    write_shard(tmp_path / "clips.tar", [ClipPair("a", noise, np.sign(noise) / 2, 48_000, known)])
+    clips = ClipShards((str(tmp_path / "clips.tar"),))
+    wanted, unwanted = (
+        measure_native_evidence(clips, wanted, Compute(n_jobs=1)) for wanted in (True, False)
+    )
+    assert wanted.fingerprint != unwanted.fingerprint
+    found = wanted.jobs["clips"]()
+    assert set(found) == {"a.reference", "a.degraded"}
+    expected = native_evidence(next(iter(clips)).degraded, 48_000)
+    np.testing.assert_array_equal(found["a.degraded"], expected)
+    assert unwanted.jobs["clips"]()["a.reference"].shape == (2, 0)
 
 
 def test_the_regressor_predicts_the_fused_quality() -> None:
@@ -292,7 +325,10 @@ def test_stages_two_and_three_refuse_embeddings_of_another_plan(tmp_path: Path) 
     with pytest.raises(ValueError, match="'clip_manifest' and 'embeddings' do not hold the same"):
         train_head(embeddings, fused, manifest, tmp_path, QualityHeadTraining())
     with pytest.raises(ValueError, match="--load-versions clip_manifest:VERSION,embeddings:VER"):
-        represent_clips(QualityHead(), embeddings, manifest)
+        represent_clips(QualityHead(), embeddings, embeddings, manifest)
+    mine = {name.replace("bbbbbbbb", "aaaaaaaa"): array for name, array in embeddings.items()}
+    with pytest.raises(ValueError, match="'clip_manifest' and 'native_evidence' do not hold"):
+        represent_clips(QualityHead(), mine, embeddings, manifest)
     table, mine = representations(np.random.default_rng(3))
     others = {name.replace("0", "9"): array for name, array in mine.items()}
     with pytest.raises(ValueError, match="'clip_representations' and 'embeddings'"):
@@ -345,6 +381,7 @@ def test_stage_2_trains_represents_and_draws_what_it_learned(tmp_path: Path) -> 
         quality_head.create_pipeline(),
         {
             "embeddings": embeddings,
+            "native_evidence": {name: array[:, 0, :3] for name, array in embeddings.items()},
             "fused_quality": fused,
             "clip_manifest": manifest,
             "stage_2_checkpoints": tmp_path,
@@ -357,6 +394,8 @@ def test_stage_2_trains_represents_and_draws_what_it_learned(tmp_path: Path) -> 
     same_head = train_head(embeddings, fused, manifest, tmp_path, config)[0]
     alone = represent(same_head, embeddings[f"{clip['clip_id']}.degraded"][1:])
     np.testing.assert_allclose(clip["representation"], alone[0], atol=1e-6)
+    measured = embeddings[f"{clip['clip_id']}.degraded"][1, 0, :3]
+    np.testing.assert_array_equal(clip["native_evidence"], measured)
     summary = found["quality_head_summary"]
     assert summary["train_share_defective"] == pytest.approx(12 / 18)
     roc = found["quality_head_roc_figure"].axes[0]

@@ -205,3 +205,33 @@ def test_a_variant_changes_only_what_it_names():
 def test_variants_that_cannot_be_trained_are_refused_before_any_work(variants, reason):
     with pytest.raises(ValidationError, match=f"(?s){reason}"):
         AblationsConfig(variants=variants)
+
+
+def test_native_evidence_stands_alone_and_joined(found, pairs, folder, tmp_path):
+    rng = np.random.default_rng(8)
+    evidence = rng.standard_normal((2, len(pairs.q_rank), 5)).astype(np.float32)
+    evidence[1, :, 0] += 4 * pairs.labels.max(axis=1)
+    config = CONFIG.model_copy(update={"joined_with_evidence": ("plus_content",)})
+    for kept in folder.glob("*.safetensors"):
+        (tmp_path / kept.name).write_bytes(kept.read_bytes())
+    measured = run_ablations(pairs, TRAINING, config, tmp_path, evidence)
+    same = len(found.table)
+    assert measured.table[:same].equals(found.table)
+    rows = measured.table[same:]
+    both = ["native_evidence"] * 2 + ["plus_content_native_evidence"] * 2
+    assert rows["row"].tolist() == both
+    assert rows["classifier"].tolist() == [LINEAR_PROBE, NU_SVM] * 2
+    assert (rows["auc_defective"] > 0.95).all()
+    test = pairs.rows("test")
+    labels = np.r_[np.zeros(len(test)), pairs.labels[test].max(axis=1)]
+    peer = roc_auc_score(labels, np.concatenate(evidence[:, test])[:, 0])
+    assert rows["auc_defective"].iloc[0] == pytest.approx(peer, abs=0.03)
+    none = run_ablations(pairs, TRAINING, config, tmp_path, evidence[:, :, :0])
+    assert none.table.equals(found.table)
+
+
+def test_only_variants_are_joined_with_evidence():
+    with pytest.raises(ValidationError, match=r"names no variants: other"):
+        AblationsConfig(variants={"plain": {}}, joined_with_evidence=("other",))
+    with pytest.raises(ValidationError, match="ends in native_evidence"):
+        AblationsConfig(variants={"a_native_evidence": {}})

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -28,6 +27,7 @@ from padam.audio.container import (
     video_stream,
 )
 from padam.audio.pictures import read_video, read_video_and_gaps
+from padam.audio.resampling import resample_blocks
 from padam.audio.spans import Span
 from padam.audio.storage import written_whole
 from padam.audio.timeline import Timeline
@@ -269,19 +269,10 @@ def _resampled(timeline: Timeline, start: int, rate: int) -> Iterator[Audio]:
     common = math.gcd(timeline.rate, rate)
     periods = max(0, start - round(_RESAMPLER_PREROLL_S * rate)) * common // rate
     skip = start - periods * (rate // common)
-    resampler = soxr.ResampleStream(
-        timeline.rate, rate, timeline.channels, dtype="float32", quality="VHQ"
-    )
-    taken = given = 0
-    for block in timeline.blocks(periods * (timeline.rate // common)):
-        taken += block.shape[1]
-        converted = resampler.resample_chunk(np.ascontiguousarray(block.T))
-        given += len(converted)
-        yield converted[skip:].T
-        skip = max(0, skip - len(converted))
-    tail = resampler.resample_chunk(np.zeros((0, timeline.channels), np.float32), last=True)
-    tail = tail[: max(0, round(taken * rate / timeline.rate) - given)]
-    yield tail[skip:].T
+    native = timeline.blocks(periods * (timeline.rate // common))
+    for block in resample_blocks(native, timeline.rate, rate):
+        yield block[:, skip:]
+        skip = max(0, skip - block.shape[1])
 
 
 def _check_output(sample_rate: int, channels: int | None) -> None:

@@ -1,5 +1,6 @@
-"""Sample rate conversion of whole signals."""
+"""Sample rate conversion of whole signals, and of signals that come block by block."""
 
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -33,3 +34,32 @@ def resample(
         count = min(samples, len(converted))
         channel[:count] = converted[:count]
     return result
+
+
+def resample_blocks(blocks: Iterable[Audio], from_rate: int, to_rate: int) -> Iterator[Audio]:
+    """Convert consecutive blocks (channels, samples) as one signal, with soxr's VHQ.
+
+    The filter delays: a block may come out shorter than it is, even empty, and the rest follows.
+    Together they have exactly `round(samples * to_rate / from_rate)` samples. Raises ValueError for
+    a rate that is not positive.
+    """
+    if from_rate <= 0 or to_rate <= 0:
+        raise ValueError(f"sample rates must be positive, got {from_rate} and {to_rate} Hz")
+    if from_rate == to_rate:
+        yield from blocks
+        return
+    resampler: soxr.ResampleStream | None = None
+    channels = taken = given = 0
+    for block in blocks:
+        if resampler is None:
+            channels = block.shape[0]
+            resampler = soxr.ResampleStream(
+                from_rate, to_rate, channels, dtype="float32", quality="VHQ"
+            )
+        taken += block.shape[1]
+        converted = resampler.resample_chunk(np.ascontiguousarray(block.T))
+        given += len(converted)
+        yield converted.T
+    if resampler is not None:
+        tail = resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+        yield tail[: max(0, round(taken * to_rate / from_rate) - given)].T

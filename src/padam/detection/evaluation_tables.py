@@ -16,6 +16,7 @@ NAMES: Final = {
     "essentia": "Essentia",
     "feature_extractor": "PADAM: feature extractor",
     "quality_head": "PADAM: + quality head",
+    "native_evidence": "PADAM: native-rate evidence alone",
     "padam": "PADAM: + SVM classifier",
 }
 """Systems in the order of the paper: its baselines, then PADAM from its first stage on."""

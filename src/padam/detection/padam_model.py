@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -28,6 +30,7 @@ from padam.models.audio_encoder import (
     AudioEncoderConfig,
 )
 from padam.models.decision_function import FittedClassifier, load_fitted, save_fitted
+from padam.models.native_evidence import EVIDENCE_NAMES, EVIDENCE_VERSION
 from padam.models.quality_head import QualityHead, QualityHeadConfig
 
 if TYPE_CHECKING:
@@ -53,6 +56,8 @@ class PadamModel:
 
     `probes` are the linear probes of the ablations, by name of the system. `threshold` and `filter`
     are title-level, from validation; `normaliser` is that of the fused quality q̂.
+    `native_evidence` is the version of the native-rate evidence that is joined to r before the
+    classifier, None where it decides on r alone.
     """
 
     encoder: AudioEncoder
@@ -65,11 +70,23 @@ class PadamModel:
     versions: Mapping[str, str] = field(default_factory=dict)
     run_id: str | None = None
     normaliser: Mapping[str, Any] = field(default_factory=dict)
+    native_evidence: str | None = None
 
     @property
     def operating_point(self) -> OperatingPoint:
         """Threshold and temporal filter."""
         return OperatingPoint(self.threshold, self.filter)
+
+    @property
+    def evidence_width(self) -> int:
+        """Number of values of native-rate evidence that the classifier takes beside r."""
+        return 0 if self.native_evidence is None else len(EVIDENCE_NAMES)
+
+    def decide(
+        self, representation: npt.NDArray[np.float32], evidence: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float64]:
+        """Return s (n,) of r (n, width) and native-rate evidence (n, `evidence_width`)."""
+        return self.classifier.score(np.concatenate([representation, evidence], axis=1))
 
     def scorer(self) -> PadamScorer:
         """The scorer that scans titles with this model."""
@@ -112,6 +129,7 @@ class PadamModel:
             "probes": sorted(self.probes),
             "versions": dict(self.versions),
             "normaliser": dict(self.normaliser),
+            "native_evidence": self.native_evidence,
             "encoder": self.encoder.config.model_dump(mode="json"),
             "quality_head": self.quality_head.config.model_dump(mode="json"),
             "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in files},
@@ -150,6 +168,7 @@ class PadamModel:
                 versions=document["versions"],
                 run_id=document["run_id"],
                 normaliser=document["normaliser"],
+                native_evidence=document.get("native_evidence"),  # not in earlier models
             )
             _check_parts(model)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -159,10 +178,16 @@ class PadamModel:
 
 def _check_parts(model: PadamModel) -> None:
     """Raise ValueError where a stage does not take what the one before it gives."""
+    if model.native_evidence not in (None, EVIDENCE_VERSION):
+        raise ValueError(
+            f"its native-rate evidence is of version {model.native_evidence}, and padam "
+            f"{__version__} computes version {EVIDENCE_VERSION}: install the padam that it was "
+            "trained with, or train it again"
+        )
     with torch.inference_mode():
         representation = model.quality_head.represent(torch.zeros(1, TIME_PATCHES, EMBEDDING_WIDTH))
         probabilities = model.quality_head.classify(representation).shape[1]
-    model.classifier.score(representation.numpy())
+    model.decide(representation.numpy(), np.zeros((1, model.evidence_width), dtype=np.float32))
     labels = model.label_names
     if len(set(labels)) != len(labels) or len(labels) != probabilities:
         raise ValueError(f"{probabilities} defects are told apart, but the names are {labels}")

@@ -18,7 +18,7 @@ from padam.detection.events import find_events, flag_segments
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.json_report import Document, detections_document
 from padam.detection.reports.timecode import timecode
-from padam.detection.scorers.base import Scorer
+from padam.detection.scorers.base import NativeRateScorer, Scorer
 from padam.detection.segments import MINIMUM_LAST_S
 from padam.detection.severity import SeverityRules
 from padam.detection.temporal_filter import TemporalFilter
@@ -73,6 +73,8 @@ def scan_title(
     if not info.has_audio:
         raise MediaError(path, "holds no audio stream")
     chosen = choose_channels(info, config.channels)
+    if isinstance(scorer, NativeRateScorer):
+        scorer = scorer.at_rate(info.sample_rate)
     stream = stream_audio(
         info.path,
         config.block_s,

@@ -14,12 +14,13 @@ from typing import Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from padam import __version__
+from padam.detection.padam_model import PadamModel
 from padam.detection.scorers.audio_artifacts import AudioArtifactsScorer
 from padam.detection.scorers.base import Scorer
 from padam.detection.scorers.dnsmos import DnsmosScorer
 from padam.detection.scorers.essentia_detectors import EssentiaScorer
 from padam.detection.scorers.nisqa import NisqaScorer
-from padam.detection.scorers.padam import FEATURE_EXTRACTOR, QUALITY_HEAD
+from padam.detection.scorers.padam import FEATURE_EXTRACTOR, NATIVE_EVIDENCE, QUALITY_HEAD
 from padam.detection.scorers.scoreq import ScoreqScorer
 from padam.detection.scorers.srmr import SrmrScorer
 from padam.models.cnn6 import Cnn6
@@ -33,7 +34,6 @@ from padam.weights.known import expected_sha256, weights_path
 SystemName = Literal["padam", "dnsmos", "nisqa", "srmr", "scoreq", "audio_artifacts", "essentia"]
 SYSTEM_NAMES: Final[tuple[str, ...]] = get_args(SystemName)
 PADAM: Final = "padam"
-ABLATIONS: Final = (FEATURE_EXTRACTOR, QUALITY_HEAD)
 
 
 class ScoringConfig(BaseModel):
@@ -55,6 +55,12 @@ class ScoringConfig(BaseModel):
         if len(set(systems)) != len(systems):
             raise ValueError(f"a system is named twice: {', '.join(systems)}")
         return systems
+
+
+def ablations(model: PadamModel) -> tuple[str, ...]:
+    """Return the names of the ablations that a model has."""
+    evidence = (NATIVE_EVIDENCE,) if model.native_evidence else ()
+    return (FEATURE_EXTRACTOR, QUALITY_HEAD, *evidence)
 
 
 @dataclass(frozen=True)

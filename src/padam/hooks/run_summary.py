@@ -17,7 +17,7 @@ Rows = list[tuple[str, str]]
 Summary = Mapping[str, Any]
 
 
-ORDER = {"padam": 0, "quality_head": 1, "feature_extractor": 2}
+ORDER = {"padam": 0, "quality_head": 1, "feature_extractor": 2, "native_evidence": 3}
 """PADAM, then its ablations from the nearest on, then everything else."""
 
 

@@ -32,8 +32,9 @@ def fit_nu_svc(
     """Return a fitted scikit-learn NuSVC, and the library that fitted it with its version.
 
     ``engine`` `auto` is scikit-learn-intelex where it is installed. Both stop at the same
-    tolerance (`stopping_tolerance`), so their decisions differ by it and no more. Raises ValueError where `intelex` is
-    asked for and not installed, RuntimeError where its fit could not be taken over.
+    tolerance (`stopping_tolerance`), so their decisions differ by it and no more. Raises
+    ValueError where `intelex` is asked for and not installed, RuntimeError where its fit could not
+    be taken over.
     """
     settings: dict[str, Any] = {"nu": nu, "gamma": gamma, "kernel": "rbf", "cache_size": 500}
     settings["tol"] = stopping_tolerance(rows, nu, gamma)

@@ -4,22 +4,26 @@
 |---|---|---|
 | `stage_1_mean_std` | mean and standard deviation over time of the embeddings | linear probe |
 | a variant's name | its representation r | linear probe, ν-SVM |
+| `native_evidence` | what is measured at the source's rate, where it was | linear probe, ν-SVM |
+| `<variant>_native_evidence` | both, joined | linear probe, ν-SVM |
 """
 
+import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 
 from padam.audio.storage import written_whole
 from padam.defects.registry import DEFECT_NAMES
@@ -28,7 +32,7 @@ from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.quality_head import QualityHead
 from padam.models.search import SvmSearchConfig, search_classifier
 from padam.training.fitting import fingerprint, forget
-from padam.training.head_validation import HeadOutputs, head_outputs
+from padam.training.head_validation import head_outputs
 from padam.training.pairs import BLOCK_ROWS, PairedEmbeddings
 from padam.training.quality_head import QualityHeadTraining, train_on_pairs
 from padam.training.source_bootstrap import Estimate, SourceBootstrap
@@ -36,6 +40,7 @@ from padam.training.source_bootstrap import Estimate, SourceBootstrap
 logger = logging.getLogger(__name__)
 
 STAGE_1: Final = "stage_1_mean_std"
+NATIVE_EVIDENCE: Final = "native_evidence"
 LINEAR_PROBE, NU_SVM = LinearProbe.kind, DefectClassifier.kind
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -50,6 +55,8 @@ class AblationsConfig(BaseModel):
 
     variants: dict[str, dict[str, Any]] = Field(min_length=1)
     """By name, only what differs from the training of stage 2."""
+    joined_with_evidence: tuple[str, ...] = ()
+    """Variants that are judged joined with native-rate evidence, too, where it was measured."""
     evaluated_split: Literal["validation", "test"] = "validation"
     search: SvmSearchConfig = SvmSearchConfig()
     fit_max_rows: int | None = Field(16_000, ge=10)  # a fit costs the square of its rows or more
@@ -60,15 +67,25 @@ class AblationsConfig(BaseModel):
     @classmethod
     def _trainable(cls, variants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         for name, difference in variants.items():
-            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == STAGE_1:
+            reserved = name == STAGE_1 or name.endswith(NATIVE_EVIDENCE)
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or reserved:
                 raise ValueError(
-                    f"variant {name!r}: use lower case, digits and _, and not {STAGE_1}"
+                    f"variant {name!r}: use lower case, digits and _, and not {STAGE_1} nor what "
+                    f"ends in {NATIVE_EVIDENCE}"
                 )
             try:
                 varied(QualityHeadTraining(), difference)
             except ValueError as error:
                 raise ValueError(f"variant {name!r}: {error}") from error
         return variants
+
+    @model_validator(mode="after")
+    def _joins_variants(self) -> Self:
+        if unknown := set(self.joined_with_evidence) - set(self.variants):
+            raise ValueError(
+                f"joined_with_evidence names no variants: {', '.join(sorted(unknown))}"
+            )
+        return self
 
 
 class Ablations(NamedTuple):
@@ -97,13 +114,19 @@ def varied(training: QualityHeadTraining, difference: Mapping[str, Any]) -> Qual
 
 
 def run_ablations(
-    pairs: PairedEmbeddings, training: QualityHeadTraining, config: AblationsConfig, folder: Path
+    pairs: PairedEmbeddings,
+    training: QualityHeadTraining,
+    config: AblationsConfig,
+    folder: Path,
+    evidence: Rows | None = None,
 ) -> Ablations:
     """Train every variant on the same pairs and judge it on the clips of `evaluated_split`.
 
     The head and the result of each row are kept in `folder` under the fingerprint of what they
     depend on, and not computed again; an interrupted training goes on from its checkpoint. ν and γ
-    are searched on validation clips, so areas on that split favour the ν-SVM.
+    are searched on validation clips, so areas on that split favour the ν-SVM. `evidence` (2, N, K)
+    is the native-rate evidence of the references and of the degraded clips, in the order of the
+    pairs; None or K = 0 leaves its rows out.
 
     Raises ValueError where a split that is needed has no clips.
     """
@@ -115,20 +138,26 @@ def run_ablations(
             )
     evaluated = _evaluated(pairs, config.evaluated_split)
     found: dict[str, Arrays] = {}
-    for number, (name, digest, compute) in enumerate(_rows(pairs, training, config, folder), 1):
+    rows = list(_rows(pairs, training, config, folder, evidence))
+    for number, (name, digest, compute) in enumerate(rows, 1):
         place = folder / f"{name}.{digest[:16]}.safetensors"
         kept = _read(place)
-        of = f"ablations: {name}, {number} of {len(config.variants) + 1}"
+        of = f"ablations: {name}, {number} of {len(rows)}"
         logger.info("%s, %s.", of, "computed before" if kept else "to be computed")
         found[name] = kept or _keep(place, compute())
     return _judge(found, evaluated, config)
 
 
 def _rows(
-    pairs: PairedEmbeddings, training: QualityHeadTraining, config: AblationsConfig, folder: Path
+    pairs: PairedEmbeddings,
+    training: QualityHeadTraining,
+    config: AblationsConfig,
+    folder: Path,
+    evidence: Rows | None,
 ) -> Iterator[tuple[str, str, Callable[[], Arrays]]]:
     """Yield name, fingerprint and computation of each row."""
-    shared = config.model_copy(update={"variants": {}, "bootstrap_rounds": 0})
+    unlike = {"variants": {}, "joined_with_evidence": (), "bootstrap_rounds": 0}
+    shared = config.model_copy(update=unlike)
     yield STAGE_1, fingerprint(shared, [pairs.digest]), lambda: _stage_1(pairs, config)
     for name, difference in config.variants.items():
         variant = varied(training, difference)
@@ -138,6 +167,22 @@ def _rows(
 
         work = [pairs.digest, variant.model_dump(mode="json")]
         yield name, fingerprint(shared, work), compute
+    if evidence is None or not evidence.shape[2]:
+        return
+    measured = hashlib.sha256(np.ascontiguousarray(evidence).data).hexdigest()
+    yield (
+        NATIVE_EVIDENCE,
+        fingerprint(shared, [pairs.digest, measured]),
+        lambda: _evidence_alone(pairs, evidence, config),
+    )
+    for name in config.joined_with_evidence:
+        variant = varied(training, config.variants[name])
+
+        def joined(name: str = name, variant: QualityHeadTraining = variant) -> Arrays:
+            return _variant(pairs, name, variant, config, folder, evidence)
+
+        work = [pairs.digest, measured, variant.model_dump(mode="json")]
+        yield f"{name}_{NATIVE_EVIDENCE}", fingerprint(shared, work), joined
 
 
 def _stage_1(pairs: PairedEmbeddings, config: AblationsConfig) -> Arrays:
@@ -153,27 +198,58 @@ def _variant(
     training: QualityHeadTraining,
     config: AblationsConfig,
     folder: Path,
+    evidence: Rows | None = None,
 ) -> Arrays:
-    """Return what one head gives, with a linear probe and with the ν-SVM."""
+    """Return what one head gives, alone or joined with evidence, with either classifier."""
     head = _trained(pairs, name, training, folder / name)
-    train, validation = (head_outputs(head, pairs, pairs.rows(s)) for s in ("train", "validation"))
-    evaluated = validation
-    if config.evaluated_split != "validation":
-        evaluated = head_outputs(head, pairs, pairs.rows(config.evaluated_split))
+    outputs = {
+        split: head_outputs(head, pairs, pairs.rows(split))
+        for split in dict.fromkeys(("train", "validation", config.evaluated_split))
+    }
+    features = {split: output.r for split, output in outputs.items()}
+    if evidence is not None:
+        features = {
+            split: np.concatenate([r, _both_sides(pairs, evidence, split)], axis=1)
+            for split, r in features.items()
+        }
+    return {"z": outputs[config.evaluated_split].z, **_classified(pairs, features, config)}
+
+
+def _evidence_alone(pairs: PairedEmbeddings, evidence: Rows, config: AblationsConfig) -> Arrays:
+    """Return what native-rate evidence gives without any head."""
+    features = {
+        split: _both_sides(pairs, evidence, split)
+        for split in dict.fromkeys(("train", "validation", config.evaluated_split))
+    }
+    scaler = StandardScaler().fit(features["train"])
+    z = scaler.transform(features[config.evaluated_split])
+    return {"z": z, **_classified(pairs, features, config)}
+
+
+def _both_sides(pairs: PairedEmbeddings, evidence: Rows, split: str) -> Rows:
+    """Return the evidence of a split's clips (2·N, K), all references first."""
+    return np.concatenate(evidence[:, pairs.rows(split)])
+
+
+def _classified(
+    pairs: PairedEmbeddings, features: Mapping[str, Rows], config: AblationsConfig
+) -> Arrays:
+    """Return the scores of the evaluated split by a linear probe and by the searched ν-SVM."""
     search = config.search
+    train, validation = features["train"], features["validation"]
+    labels = _defective(pairs, "train")
     best = search_classifier(
-        *(train.r, train.defective, validation.r, validation.defective, search),
+        *(train, labels, validation, _defective(pairs, "validation"), search),
         groups=np.tile(pairs.sources[pairs.rows("train")], 2),
     ).best_params
-    probe = LinearProbe().fit(train.r, train.defective)
+    probe = LinearProbe().fit(train, labels)
     svm = DefectClassifier(
         best["nu"], best["gamma"], balanced=search.balanced, engine=search.engine
     )
-    svm.fit(*_feasible(train, config))
+    svm.fit(*_feasible(train, labels, config))
     fitted: tuple[BinaryClassifier, ...] = (probe, svm)
-    scores = {each.kind: each.score(evaluated.r) for each in fitted}
-    chosen = {name: np.array(best[name]) for name in ("nu", "gamma")}
-    return {"z": evaluated.z, **scores, **chosen}
+    scores = {each.kind: each.score(features[config.evaluated_split]) for each in fitted}
+    return {**scores, **{name: np.array(best[name]) for name in ("nu", "gamma")}}
 
 
 def _trained(
@@ -191,17 +267,17 @@ def _trained(
     return head
 
 
-def _feasible(train: HeadOutputs, config: AblationsConfig) -> tuple[Rows, Labels]:
+def _feasible(rows: Rows, labels: Labels, config: AblationsConfig) -> tuple[Rows, Labels]:
     """Return at most `fit_max_rows` training rows, in the proportion of their labels."""
-    if config.fit_max_rows is None or len(train.r) <= config.fit_max_rows:
-        return train.r, train.defective
-    r, _, labels, _ = train_test_split(
-        *(train.r, train.defective),
+    if config.fit_max_rows is None or len(rows) <= config.fit_max_rows:
+        return rows, labels
+    kept, _, kept_labels, _ = train_test_split(
+        *(rows, labels),
         train_size=config.fit_max_rows,
-        stratify=train.defective,
+        stratify=labels,
         random_state=config.seed,
     )
-    return r, labels
+    return kept, kept_labels
 
 
 def _mean_std(pairs: PairedEmbeddings, split: str) -> Rows:

@@ -53,6 +53,15 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
+class NativeRateScorer(Scorer, Protocol):
+    """A scorer that may hear more at a source's own rate."""
+
+    def at_rate(self, sample_rate: int) -> Scorer:
+        """Return the scorer of a source of that rate; its `sample_rate` is that of its blocks."""
+        ...
+
+
 def score_in_batches(
     blocks: Iterable[Audio],
     sample_rate: int,

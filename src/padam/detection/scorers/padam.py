@@ -4,13 +4,17 @@
 |---|---|---|
 | `feature_extractor` | mean over time of the embeddings | linear probe |
 | `quality_head` | representation r | linear probe |
-| `padam` | representation r | ν-SVM |
+| `native_evidence` | native-rate evidence, where the model uses it | linear probe |
+| `padam` | representation r, joined with that evidence where the model uses it | ν-SVM |
 """
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,18 +22,19 @@ import pandas as pd
 import torch
 
 from padam.audio import Audio
+from padam.detection.heard_segments import HeardSegment, heard_segments
 from padam.detection.padam_model import PadamModel
 from padam.detection.scorers.base import (
     EVIDENCE_PREFIX,
     PROBABILITY_PREFIX,
     SEGMENT_COLUMNS,
     ScoreTable,
-    score_in_batches,
     segment_rows,
 )
 from padam.detection.segments import SEGMENT_S, SILENCE
 from padam.detection.title_embeddings import TitleEmbeddings
 from padam.training.embedding import (
+    SAMPLE_RATE,
     Precision,
     checked_precision,
     embed_audio,
@@ -38,10 +43,12 @@ from padam.training.embedding import (
 )
 
 Embeddings = npt.NDArray[np.floating]
+Evidence = npt.NDArray[np.float32]
 Columns = dict[str, npt.NDArray[np.floating]]
 
 FEATURE_EXTRACTOR = "feature_extractor"
 QUALITY_HEAD = "quality_head"
+NATIVE_EVIDENCE = "native_evidence"
 
 
 def mean_embedding(embeddings: Embeddings) -> npt.NDArray[np.float32]:
@@ -57,15 +64,19 @@ def only_where(judged: npt.NDArray[np.bool_], columns: Columns) -> Columns:
 class PadamScorer:
     """The whole of PADAM: s in [0, 1] per segment and channel, and each defect's probability.
 
-    The evidence is s of the representation of each 0.4 s, as if the segment held nothing else.
+    The evidence e_<n> is s of the representation of each 0.4 s, as if the segment held nothing
+    else; native-rate evidence is the segment's. Blocks come at `sample_rate`: any rate will do, and
+    a model that uses native-rate evidence wants the source's own (`at_rate`).
     """
 
     name = "padam"
-    sample_rate = 16_000
     segment_s = SEGMENT_S
 
-    def __init__(self, model: PadamModel, *, batch_segments: int = 6) -> None:
+    def __init__(
+        self, model: PadamModel, *, batch_segments: int = 6, sample_rate: int = SAMPLE_RATE
+    ) -> None:
         self.model = model
+        self.sample_rate = sample_rate
         self.run_id = model.run_id
         self.version = model.run_id or "untrained"
         self.operating_point = model.operating_point
@@ -76,11 +87,27 @@ class PadamScorer:
         """The precision of the embeddings: bfloat16 where it gives what float32 does."""
         return checked_precision(self.model.encoder)
 
+    def at_rate(self, sample_rate: int) -> Self:
+        """Return this scorer for a source of that rate: for its own rate if it hears more there."""
+        if not self.model.evidence_width or sample_rate == self.sample_rate:
+            return self
+        other = copy.copy(self)
+        other.sample_rate = sample_rate
+        other.precision = self.precision  # measured once
+        return other
+
     def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
         """Columns start_s, end_s, channel, score, p_<defect> …, e_<n> …; see `Scorer.score`."""
-        return score_in_batches(
-            blocks, self.sample_rate, self._score_rows, batch_segments=self._batch_segments
+        segments = heard_segments(
+            blocks,
+            self.sample_rate,
+            self.segment_s,
+            with_evidence=bool(self.model.evidence_width),
         )
+        table = ScoreTable()
+        while batch := list(itertools.islice(segments, self._batch_segments)):
+            table.append(self._score_batch(batch))
+        return table.frame()
 
     def score_embeddings(self, title: TitleEmbeddings) -> pd.DataFrame:
         """Return what `score` gives for the audio that was embedded."""
@@ -89,26 +116,35 @@ class PadamScorer:
         for first in range(0, len(title.times), segments):
             times = title.times[first : first + segments]
             part = title.embeddings[first : first + segments]
+            evidence = title.native_evidence[first : first + segments]
             channels = part.shape[1]
             rows = part.reshape(-1, *part.shape[2:])
             finite = np.asarray(np.isfinite(rows).all(axis=(1, 2)))
-            columns = self._columns(np.where(finite[:, None, None], rows, 0))
+            columns = self._columns(
+                np.where(finite[:, None, None], rows, 0), evidence.reshape(len(rows), -1)
+            )
             table.append(segment_rows(times, channels, only_where(finite, columns)))
         return table.frame()
 
-    def _score_rows(self, rows: Audio) -> Columns:
-        """Columns of the rows; NaN for a row that no model can judge: one not finite, or silent."""
+    def _score_batch(self, batch: Sequence[HeardSegment]) -> pd.DataFrame:
+        """Rows of some segments; NaN for one that no model can judge: not finite, or silent."""
+        rows = np.concatenate([segment.audio for segment in batch])
         finite = np.asarray(np.isfinite(rows).all(axis=1))
         usable = rows if finite.all() else np.where(finite[:, None], rows, 0)
         judged = np.abs(usable).max(axis=1, initial=0) > SILENCE
         embeddings = embed_audio(self.model.encoder, usable, self.precision)
-        return only_where(judged, self._columns(embeddings))
+        times = np.array([(segment.start_s, segment.end_s) for segment in batch])
+        evidence = np.concatenate([segment.native_evidence for segment in batch])
+        columns = only_where(judged, self._columns(embeddings, evidence))
+        return segment_rows(times, len(batch[0].audio), columns)
 
-    def _columns(self, embeddings: Embeddings) -> Columns:
+    def _columns(self, embeddings: Embeddings, evidence: Evidence) -> Columns:
         representation, windows = represent_windows(self.model.quality_head, embeddings)
-        columns: Columns = {"score": self.model.classifier.score(representation)}
-        evidence = self.model.classifier.score(windows.reshape(-1, windows.shape[-1]))
-        for index, scores in enumerate(evidence.reshape(windows.shape[:-1]).T):
+        columns: Columns = {"score": self.model.decide(representation, evidence)}
+        local = self.model.decide(
+            windows.reshape(-1, windows.shape[-1]), np.repeat(evidence, windows.shape[1], axis=0)
+        )
+        for index, scores in enumerate(local.reshape(windows.shape[:-1]).T):
             columns[f"{EVIDENCE_PREFIX}{index}"] = scores
         with torch.inference_mode():
             logits = self.model.quality_head.classify(torch.from_numpy(representation))
@@ -123,9 +159,14 @@ class PadamAblations(PadamScorer):
 
     name = "padam_ablations"
 
-    def __init__(self, model: PadamModel, *, batch_segments: int = 6) -> None:
-        super().__init__(model, batch_segments=batch_segments)
-        missing = {FEATURE_EXTRACTOR, QUALITY_HEAD} - set(model.probes)
+    def __init__(
+        self, model: PadamModel, *, batch_segments: int = 6, sample_rate: int = SAMPLE_RATE
+    ) -> None:
+        super().__init__(model, batch_segments=batch_segments, sample_rate=sample_rate)
+        self.probes = [FEATURE_EXTRACTOR, QUALITY_HEAD]
+        if model.evidence_width:
+            self.probes.append(NATIVE_EVIDENCE)
+        missing = set(self.probes) - set(model.probes)
         if missing:
             raise ValueError(
                 f"the model has no linear probe for {sorted(missing)}; run the pipeline "
@@ -141,7 +182,7 @@ class PadamAblations(PadamScorer):
         return self._long(super().score_embeddings(title))
 
     def _long(self, wide: pd.DataFrame) -> pd.DataFrame:
-        systems = [FEATURE_EXTRACTOR, QUALITY_HEAD, PadamScorer.name]
+        systems = [*self.probes, PadamScorer.name]
         parts = [
             wide[SEGMENT_COLUMNS[:3]].assign(
                 scorer=system, score=wide[system].to_numpy(dtype=np.float64)
@@ -156,11 +197,14 @@ class PadamAblations(PadamScorer):
             else pd.DataFrame([], columns=columns)
         )
 
-    def _columns(self, embeddings: Embeddings) -> Columns:
+    def _columns(self, embeddings: Embeddings, evidence: Evidence) -> Columns:
         representation = represent(self.model.quality_head, embeddings)
-        probes = self.model.probes
-        return {
-            FEATURE_EXTRACTOR: probes[FEATURE_EXTRACTOR].score(mean_embedding(embeddings)),
-            QUALITY_HEAD: probes[QUALITY_HEAD].score(representation),
-            PadamScorer.name: self.model.classifier.score(representation),
+        features = {
+            FEATURE_EXTRACTOR: mean_embedding(embeddings),
+            QUALITY_HEAD: representation,
+            NATIVE_EVIDENCE: evidence,
         }
+        columns: Columns = {
+            name: self.model.probes[name].score(features[name]) for name in self.probes
+        }
+        return {**columns, PadamScorer.name: self.model.decide(representation, evidence)}

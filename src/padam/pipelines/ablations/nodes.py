@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from padam.pipelines.quality_head.nodes import paired, scored_clips
+from padam.defects.clip_ids import check_same_clips, clips_of
+from padam.pipelines.quality_head.nodes import SIDES, chosen_evidence, paired, scored_clips
 from padam.training.ablations import AblationsConfig, run_ablations
 from padam.training.pairs import Floats
 from padam.training.quality_head import QualityHeadTraining
@@ -14,6 +16,7 @@ from padam.training.quality_head import QualityHeadTraining
 
 def compare_variants(
     embeddings: Mapping[str, Floats],
+    native_evidence: Mapping[str, Floats],
     fused: pd.DataFrame,
     manifest: pd.DataFrame,
     results: Path,
@@ -21,8 +24,12 @@ def compare_variants(
     config: AblationsConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Return the table of all rows, the score of every evaluated clip, and the table's numbers."""
+    measured = {"clip_manifest": manifest["clip_id"], "native_evidence": clips_of(native_evidence)}
+    check_same_clips(measured)
     clips = scored_clips(embeddings, fused, manifest)
-    table, scores = run_ablations(paired(embeddings, clips), training, config, results)
+    evidence = np.stack([chosen_evidence(native_evidence, clips, side) for side in SIDES])
+    pairs = paired(embeddings, clips)
+    table, scores = run_ablations(pairs, training, config, results, evidence)
     named = clips.loc[scores.pop("pair"), ["clip_id", "source"]].reset_index(drop=True)
     return table, pd.concat([named, scores.drop(columns="source")], axis=1), summarise(table)
 

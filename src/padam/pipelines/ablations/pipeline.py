@@ -15,6 +15,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                 func=nodes.compare_variants,
                 inputs=[
                     "embeddings",
+                    "native_evidence",
                     "fused_quality",
                     "clip_manifest",
                     "ablation_results",

@@ -4,7 +4,7 @@ from typing import Any
 
 from kedro.pipeline import Pipeline
 
-from padam.pipelines.evaluation.pipeline import MODELS, create_measurement
+from padam.pipelines.evaluation.pipeline import EVIDENCE, MODELS, create_measurement
 
 PARAMETERS = ("scoring", "tables", "failures", "compute")
 
@@ -18,5 +18,8 @@ def create_pipeline(**_: Any) -> Pipeline:
         create_measurement(),
         namespace="benchmark",
         inputs={"evaluation_titles": "benchmark_titles", **{name: name for name in MODELS}},
-        parameters={f"params:evaluation.{name}": f"params:benchmark.{name}" for name in PARAMETERS},
+        parameters={
+            EVIDENCE: EVIDENCE,
+            **{f"params:evaluation.{name}": f"params:benchmark.{name}" for name in PARAMETERS},
+        },
     )

@@ -13,7 +13,12 @@ from padam.datasets.shard_jobs import fingerprint
 from padam.datasets.shards import Arrays
 from padam.defects.clip_ids import check_same_clips, clips_of
 from padam.detection.matching import best_threshold
-from padam.detection.scorers.padam import FEATURE_EXTRACTOR, QUALITY_HEAD, mean_embedding
+from padam.detection.scorers.padam import (
+    FEATURE_EXTRACTOR,
+    NATIVE_EVIDENCE,
+    QUALITY_HEAD,
+    mean_embedding,
+)
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.figures import plot_search
 from padam.models.nystroem_classifier import NystroemClassifier
@@ -54,7 +59,10 @@ def fit_classifier(
 
 
 def fit_probes(representations: pd.DataFrame, embeddings: Arrays) -> dict[str, LinearProbe]:
-    """Fit the ablations of PADAM's Table 3: stage 1 and stage 2, each with a linear probe."""
+    """Fit the ablations of PADAM's Table 3: stage 1 and stage 2, each with a linear probe.
+
+    Native-rate evidence has one of its own, where it was measured.
+    """
     check_same_clips(
         {
             "clip_representations": representations["clip_id"],
@@ -68,10 +76,14 @@ def fit_probes(representations: pd.DataFrame, embeddings: Arrays) -> dict[str, L
             train["clip_id"], train["side"], train["channel"], strict=True
         )
     ]
+    features = {
+        FEATURE_EXTRACTOR: np.stack(pooled),
+        QUALITY_HEAD: np.stack(train["representation"].tolist()),
+        NATIVE_EVIDENCE: np.stack(train["native_evidence"].tolist()),
+    }
     labels = train["defective"].to_numpy(dtype=np.int64)
     return {
-        FEATURE_EXTRACTOR: LinearProbe().fit(np.stack(pooled), labels),
-        QUALITY_HEAD: LinearProbe().fit(np.stack(train["representation"].tolist()), labels),
+        name: LinearProbe().fit(rows, labels) for name, rows in features.items() if rows.shape[1]
     }
 
 
@@ -109,7 +121,10 @@ def summarise_classifier(
 def rows_of(
     representations: pd.DataFrame, split: str
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """Return a split's representations (n, width) and labels (n,), 1 = defective."""
+    """Return a split's rows (n, width + K) and labels (n,), 1 = defective.
+
+    A row is the representation r with the native-rate evidence joined to it.
+    """
     chosen = representations[representations["split"] == split]
     if chosen.empty:
         raise ValueError(
@@ -123,7 +138,9 @@ def rows_of(
             f"Representations of the split '{split}' have different sizes: {counts}. They come "
             "from different quality heads: run `quality_head` again."
         )
-    rows = np.stack(chosen["representation"].tolist())
+    rows = np.concatenate(
+        [np.stack(chosen[name].tolist()) for name in ("representation", "native_evidence")], axis=1
+    )
     return rows, chosen["defective"].to_numpy(dtype=np.int64)
 
 

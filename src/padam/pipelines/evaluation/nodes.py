@@ -163,11 +163,12 @@ def package_model(
     head: QualityHead,
     classifier: DefectClassifier | NystroemClassifier,
     probes: dict[str, LinearProbe],
+    with_evidence: bool,
     fitted: dict[str, Any],
     systems: pd.DataFrame,
 ) -> PadamModel:
     """Return the model that `padam scan` loads, deciding as tuned on the validation titles."""
-    model = candidate_model(encoder, head, classifier, probes)
+    model = candidate_model(encoder, head, classifier, probes, with_evidence)
     point = Evaluation(systems).operating_point("padam")
     return replace(
         model, threshold=point.threshold, filter=point.filter, normaliser=fitted["normaliser"]

@@ -6,6 +6,7 @@ from kedro.pipeline import Node, Pipeline
 
 from padam.pipelines.evaluation import nodes, scoring
 
+EVIDENCE = "params:feature_extractor.native_evidence"
 STAGES = ["audio_encoder", "quality_head", "defect_classifier", "ablation_probes"]
 MODELS = [*STAGES, "audio_artifacts_model"]
 
@@ -19,6 +20,7 @@ def create_measurement() -> Pipeline:
                 inputs=[
                     "audio_encoder",
                     "evaluation_titles",
+                    EVIDENCE,
                     "params:evaluation.scoring",
                     "params:evaluation.compute",
                 ],
@@ -31,6 +33,7 @@ def create_measurement() -> Pipeline:
                     "evaluation_titles",
                     "title_embeddings",
                     *MODELS,
+                    EVIDENCE,
                     "params:evaluation.scoring",
                     "params:evaluation.compute",
                 ],
@@ -103,7 +106,7 @@ def create_pipeline(**_: Any) -> Pipeline:
     )
     package = Node(
         func=nodes.package_model,
-        inputs=[*STAGES, "quality_normaliser", "evaluation_table"],
+        inputs=[*STAGES, EVIDENCE, "quality_normaliser", "evaluation_table"],
         outputs="padam_model",
         name="package_model",
     )

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from padam import __version__
-from padam.audio.media import stream_audio
+from padam.audio.media import probe, stream_audio
 from padam.audio.storage import Location
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint, fingerprint_files
 from padam.datasets.shards import Arrays, ArrayShards, read_arrays
@@ -21,11 +21,12 @@ from padam.defects.registry import DEFECT_NAMES
 from padam.detection.padam_model import PadamModel
 from padam.detection.scorers.base import Scorer, worst_channel
 from padam.detection.scorers.padam import PadamAblations
-from padam.detection.systems import ABLATIONS, PADAM, ScoringConfig, baselines
+from padam.detection.systems import PADAM, ScoringConfig, ablations, baselines
 from padam.detection.title_embeddings import TitleEmbeddings, embed_title
 from padam.models.audio_encoder import AudioEncoder
 from padam.models.cnn6 import Cnn6
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.native_evidence import EVIDENCE_VERSION
 from padam.models.nystroem_classifier import NystroemClassifier
 from padam.models.quality_head import QualityHead
 from padam.training.embedding import SAMPLE_RATE, Precision, choose_runtime
@@ -40,6 +41,7 @@ def candidate_model(
     head: QualityHead,
     classifier: DefectClassifier | NystroemClassifier,
     probes: dict[str, LinearProbe],
+    with_evidence: bool,
 ) -> PadamModel:
     """Put the three stages together, with the decision of the classifier's validation clips."""
     return PadamModel(
@@ -50,22 +52,38 @@ def candidate_model(
         threshold=classifier.threshold,
         label_names=DEFECT_NAMES,
         versions={package: version(package) for package in VERSIONED_PACKAGES},
+        native_evidence=EVIDENCE_VERSION if with_evidence else None,
     )
 
 
 def embed_titles(
-    encoder: AudioEncoder, titles: TitleFolder, config: ScoringConfig, compute: Compute
+    encoder: AudioEncoder,
+    titles: TitleFolder,
+    with_evidence: bool,
+    config: ScoringConfig,
+    compute: Compute,
 ) -> ShardJobs:
-    """Return the work of embedding every title, a title at a time; none where PADAM is left out."""
+    """Return the work of embedding every title, a title at a time; none where PADAM is left out.
+
+    Native-rate evidence is measured along with it where it is wanted.
+    """
     runtime = choose_runtime(encoder)
-    network = fingerprint(__version__, encoder.config, runtime.precision, *weights_of(encoder))
+    network = fingerprint(
+        __version__,
+        encoder.config,
+        runtime.precision,
+        EVIDENCE_VERSION if with_evidence else None,
+        *weights_of(encoder),
+    )
     files = dict(zip(titles.titles["title"].astype(str), titles.titles["file"], strict=True))
     if PADAM not in config.systems:
         files = {}
     digests = digest_files({title: titles.path(file) for title, file in files.items()})
     keys = {title: fingerprint(network, digest) for title, digest in digests.items()}
     jobs = {
-        title: partial(embed_title_file, encoder, titles.path(file), runtime.precision, device)
+        title: partial(
+            embed_title_file, encoder, titles.path(file), with_evidence, runtime.precision, device
+        )
         for (title, file), device in zip(files.items(), cycle(runtime.devices), strict=False)
     }
     return ShardJobs(
@@ -78,11 +96,17 @@ def embed_titles(
 
 
 def embed_title_file(
-    encoder: AudioEncoder, path: Location, precision: Precision, device: torch.device
+    encoder: AudioEncoder,
+    path: Location,
+    with_evidence: bool,
+    precision: Precision,
+    device: torch.device,
 ) -> Arrays:
-    """Return times and embeddings of a title's segments, by name."""
-    blocks = stream_audio(path, BLOCK_S, sample_rate=SAMPLE_RATE)
-    return embed_title(encoder, blocks, precision, device).arrays()
+    """Return times, embeddings and native-rate evidence of a title's segments, by name."""
+    rate = probe(path).sample_rate if with_evidence else SAMPLE_RATE
+    blocks = stream_audio(path, BLOCK_S, sample_rate=rate)
+    embedded = embed_title(encoder, blocks, rate, precision, device, with_evidence=with_evidence)
+    return embedded.arrays()
 
 
 def score_titles(
@@ -93,6 +117,7 @@ def score_titles(
     classifier: DefectClassifier | NystroemClassifier,
     probes: dict[str, LinearProbe],
     audio_artifacts: Cnn6 | None,
+    with_evidence: bool,
     config: ScoringConfig,
     compute: Compute,
 ) -> tuple[ShardJobs, dict[str, Any]]:
@@ -110,14 +135,14 @@ def score_titles(
     jobs: dict[str, Callable[[], pd.DataFrame]] = {}
     keys: dict[str, str] = {}
     if PADAM in config.systems:
-        model = candidate_model(encoder, head, classifier, probes)
+        model = candidate_model(encoder, head, classifier, probes, with_evidence)
         decision = fingerprint(
             __version__,
             [classifier.parameters, classifier.sigma],
             {name: [probe.parameters, probe.sigma] for name, probe in probes.items()},
             *weights_of(head),
         )
-        status |= {name: {"version": decision, "note": ""} for name in (*ABLATIONS, PADAM)}
+        status |= {name: {"version": decision, "note": ""} for name in (*ablations(model), PADAM)}
         embedded = digest_files({title: embeddings.by_name[title] for title in paths})
         for row in rows:
             name = f"{PADAM}.{row['title']}"

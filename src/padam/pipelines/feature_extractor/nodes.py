@@ -5,6 +5,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
@@ -13,14 +14,17 @@ from padam.audio.media_folder import MediaFolder
 from padam.audio.resampling import resample
 from padam.audio.storage import Location
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
-from padam.datasets.shards import Arrays, ClipShards
+from padam.datasets.shards import Arrays, ClipShards, read_metadata
 from padam.datasets.torch_model import weights_of
 from padam.defects.shards import read_shard
 from padam.models.audio_encoder import AudioEncoder
+from padam.models.native_evidence import EVIDENCE_VERSION, native_evidence
 from padam.training.audio_visual import AudioVisualConfig
 from padam.training.embedding import SAMPLE_RATE, Precision, choose_runtime, embed_audio
 from padam.training.figures import plot_history, plot_retrievals
 from padam.training.launch import LaunchConfig, launch_audio_visual
+
+SIDES = ("reference", "degraded")
 
 
 def train_feature_extractor(
@@ -78,7 +82,39 @@ def embed_shard(
     """Return `<clip>.reference` and `<clip>.degraded`, each (channels, T, 384) float16."""
     arrays: Arrays = {}
     for clip in read_shard(path):
-        for side in ("reference", "degraded"):
+        for side in SIDES:
             audio = resample(getattr(clip, side), clip.sample_rate, SAMPLE_RATE)
             arrays[f"{clip.clip_id}.{side}"] = embed_audio(encoder, audio, precision, device)
     return arrays
+
+
+def measure_native_evidence(clips: ClipShards, wanted: bool, compute: Compute) -> ShardJobs:
+    """Return the work of measuring both sides of every clip pair at their own rate.
+
+    Where it is not wanted, the same arrays hold no values, and no audio is decoded.
+    """
+    measure = measure_shard if wanted else unmeasured_shard
+    return ShardJobs(
+        fingerprint=fingerprint(EVIDENCE_VERSION if wanted else None, clips.fingerprint()),
+        jobs={name: partial(measure, path) for name, path in clips.by_name.items()},
+        compute=compute,
+        label="native-rate evidence",
+    )
+
+
+def measure_shard(path: Location) -> Arrays:
+    """Return `<clip>.reference` and `<clip>.degraded`, each (channels, K) float32."""
+    return {
+        f"{clip.clip_id}.{side}": native_evidence(getattr(clip, side), clip.sample_rate)
+        for clip in read_shard(path)
+        for side in SIDES
+    }
+
+
+def unmeasured_shard(path: Location) -> Arrays:
+    """Return the same with K = 0."""
+    return {
+        f"{clip['clip_id']}.{side}": np.zeros((clip["channels"], 0), dtype=np.float32)
+        for clip in read_metadata(path)
+        for side in SIDES
+    }

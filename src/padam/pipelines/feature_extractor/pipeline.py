@@ -36,6 +36,16 @@ def create_pipeline(**_: Any) -> Pipeline:
                 outputs="embeddings",
                 name="embed_clips",
             ),
+            Node(
+                func=nodes.measure_native_evidence,
+                inputs=[
+                    "clip_pairs",
+                    "params:feature_extractor.native_evidence",
+                    "params:feature_extractor.compute",
+                ],
+                outputs="native_evidence",
+                name="measure_native_evidence",
+            ),
         ],
         namespace="stage_1_feature_extractor",
         prefix_datasets_with_namespace=False,

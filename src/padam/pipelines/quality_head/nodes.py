@@ -46,13 +46,23 @@ def draw_head(
 
 
 def represent_clips(
-    head: QualityHead, embeddings: Mapping[str, Floats], manifest: pd.DataFrame
+    head: QualityHead,
+    embeddings: Mapping[str, Floats],
+    native_evidence: Mapping[str, Floats],
+    manifest: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return one row per side of every clip pair: its labels and its representation r (512,).
 
-    A clip is represented by the channel that most defects hit; a reference is clean.
+    Beside r stands the native-rate evidence (K,), empty where none was measured. A clip is
+    represented by the channel that most defects hit; a reference is clean.
     """
-    check_same_clips({"clip_manifest": manifest["clip_id"], "embeddings": clips_of(embeddings)})
+    check_same_clips(
+        {
+            "clip_manifest": manifest["clip_id"],
+            "embeddings": clips_of(embeddings),
+            "native_evidence": clips_of(native_evidence),
+        }
+    )
     tables = []
     for side in SIDES:
         table = manifest[["clip_id", "source", "split", "channel", *DEFECT_NAMES]].copy()
@@ -64,6 +74,7 @@ def represent_clips(
         table["representation"] = [
             r for block in blocks(len(rows)) for r in represent(head, rows[block])
         ]
+        table["native_evidence"] = list(chosen_evidence(native_evidence, table, side))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -98,6 +109,14 @@ def paired(embeddings: Mapping[str, Floats], clips: pd.DataFrame) -> PairedEmbed
         splits=clips["split"].to_numpy(),
         source_clips=clips.groupby(EXCERPT, sort=False).ngroup().to_numpy(),
     )
+
+
+def chosen_evidence(
+    native_evidence: Mapping[str, Floats], clips: pd.DataFrame, side: str
+) -> Floats:
+    """Return the native-rate evidence (clips, K) of one side of each clip, its chosen channel."""
+    chosen = zip(clips["clip_id"], clips["channel"], strict=True)
+    return np.stack([native_evidence[f"{clip}.{side}"][channel] for clip, channel in chosen])
 
 
 def chosen_channels(

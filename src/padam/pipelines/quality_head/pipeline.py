@@ -40,7 +40,7 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=nodes.represent_clips,
-                inputs=["quality_head", "embeddings", "clip_manifest"],
+                inputs=["quality_head", "embeddings", "native_evidence", "clip_manifest"],
                 outputs="clip_representations",
                 name="represent_clips",
             ),

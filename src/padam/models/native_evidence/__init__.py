@@ -1,0 +1,59 @@
+"""Native-rate evidence: what a log-mel of 16 kHz cannot hold, as a small vector (our extension).
+
+Flat tops, held and repeated values, steps and clicks, bursts and holes, and lines that stay: each
+module measures one family over a segment of one channel. Every value is relative to the segment's
+own level, and those with heavy tails are logarithms, so that they can be standardised.
+"""
+
+import hashlib
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from padam.audio import Audio
+from padam.models.native_evidence import amplitudes, flat_tops, lines, prediction, transients
+
+__all__ = ["EVIDENCE_NAMES", "EVIDENCE_VERSION", "native_evidence"]
+
+_FAMILIES: Final = (flat_tops, amplitudes, prediction, transients, lines)
+_REVISION: Final = 1
+"""Counts the changes of what a name measures."""
+
+EVIDENCE_NAMES: Final[tuple[str, ...]] = tuple(
+    f"{family.__name__.rsplit('.', 1)[1]}.{name}" for family in _FAMILIES for name in family.NAMES
+)
+EVIDENCE_VERSION: Final = (
+    f"{_REVISION}-{hashlib.sha256(' '.join(EVIDENCE_NAMES).encode()).hexdigest()[:8]}"
+)
+"""Changes with what is measured; a model belongs to one version."""
+
+_SILENCE: Final = 1e-5
+
+
+def native_evidence(audio: Audio, sample_rate: int) -> npt.NDArray[np.float32]:
+    """Return the evidence (channels, K) of audio (channels, samples) at its own rate.
+
+    K is the number of `EVIDENCE_NAMES`. The gain of the audio does not matter but for what rounding
+    and full scale do; a channel below -100 dB is silence, as is what has no samples. Every value is
+    finite. Raises ValueError for another shape, samples that are not finite, and a rate that is not
+    positive.
+    """
+    if audio.ndim != 2:
+        raise ValueError(f"Audio has shape {audio.shape}; expected (channels, samples).")
+    if sample_rate <= 0:
+        raise ValueError(f"sample_rate is {sample_rate}; it must be positive.")
+    if not np.isfinite(audio).all():
+        raise ValueError("Audio holds NaN or infinite samples: mend or skip it before measuring.")
+    found = np.zeros((len(audio), len(EVIDENCE_NAMES)), dtype=np.float32)
+    for row, channel in zip(found, audio, strict=True):
+        row[:] = _measured(channel, sample_rate)
+    return found
+
+
+def _measured(channel: npt.NDArray[np.float32], sample_rate: int) -> list[float]:
+    samples = np.zeros(max(1, len(channel)), dtype=np.float32)
+    greatest = float(np.abs(channel).max(initial=0))
+    if greatest > _SILENCE:
+        samples = np.asarray(channel / np.float32(greatest), dtype=np.float32)
+    return [value for family in _FAMILIES for value in family.measure(samples, sample_rate)]
