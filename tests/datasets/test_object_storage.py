@@ -180,7 +180,8 @@ def test_arrays_keep_their_type_and_shape(storage: str) -> None:
 
 def test_titles_are_streamed_from_where_they_lie(storage: str) -> None:
     labels = pd.DataFrame([("t-0", 0.0, 0.5, "hum")], columns=LABEL_COLUMNS)
-    title = Title("t-0", "test", clip("000001").reference, 48000, labels, {})
+    audio = np.tile(clip("000001").reference, 20)
+    title = Title("t-0", "test", audio, 48000, labels, {})
     target = TitlesDataset(filepath=f"{storage}/titles", version=Version(None, FIRST))
     target.save(ShardJobs("titles", {"t-0": lambda: title}, SERIAL))
     loaded = target.load()
