@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from padam.audio.resampling import resample
 from padam.detection.scorers.base import Scorer
 from padam.detection.scorers.dnsmos import DnsmosScorer
+from padam.quality.dnsmos import rate_speech
 
 RATE = 16_000
 
@@ -30,3 +32,10 @@ def test_it_is_a_scorer_with_the_worse_channel_higher(scores):
 
 def test_silence_is_unscored_not_clean(scores):
     assert np.isnan(scores["score"].iloc[2])
+
+
+def test_a_whole_segment_is_rated_as_the_metric_rates_it(conformance):
+    speech = resample(*conformance("visqol_CA01_01.wav"), RATE)[0]
+    segment = np.resize(speech, 10 * RATE).astype(np.float32)
+    table = DnsmosScorer().score([segment[None, : 7 * RATE], segment[None, 7 * RATE :]])
+    assert table["score"].tolist() == pytest.approx([-rate_speech(segment)["ovrl"]], abs=1e-6)

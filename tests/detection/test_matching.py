@@ -1,4 +1,4 @@
-"""Matching: truth, counts, thresholds and areas, against hand-worked numbers."""
+"""Matching: truth, thresholds and areas, against hand-worked numbers."""
 
 import numpy as np
 import pandas as pd
@@ -6,11 +6,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from padam.detection.matching import (
-    DetectionCounts,
     average_precision,
     best_threshold,
-    count_detections,
-    false_alarms_per_hour,
     overlaps,
     segment_truth,
 )
@@ -35,23 +32,6 @@ def test_labels_belong_to_their_title():
     )
     assert segment_truth(segments, labels).tolist() == [False, False, False, True]
     assert not segment_truth(segments, labels.iloc[:0]).any()
-
-
-def test_counts_of_a_worked_example():
-    flags = np.array([1, 1, 1, 0, 0], dtype=bool)
-    truth = np.array([1, 0, 0, 1, 0], dtype=bool)
-    counts = count_detections(flags, truth)
-    assert counts == DetectionCounts(1, 3, 2)
-    assert counts.precision == pytest.approx(1 / 3)
-    assert counts.recall == 0.5
-    assert counts.f1 == pytest.approx(0.4)
-
-
-def test_nothing_found_is_f1_zero_and_no_defects_is_nan():
-    assert DetectionCounts(0, 0, 4).f1 == 0
-    assert np.isnan(DetectionCounts(0, 0, 4).precision)
-    assert np.isnan(DetectionCounts(0, 3, 0).f1)
-    assert np.isnan(DetectionCounts(0, 3, 0).recall)
 
 
 def test_best_threshold_of_a_worked_example():
@@ -87,7 +67,7 @@ def test_an_unscored_defect_counts_as_missed():
     scores, truth = np.array([0.9, NAN, 0.1]), np.array([1, 1, 0], bool)
     threshold = best_threshold(scores, truth)
     assert threshold == 0.9
-    assert count_detections(scores >= threshold, truth).f1 == pytest.approx(2 / 3)
+    assert f1_score(truth, scores >= threshold) == pytest.approx(2 / 3)
 
 
 def test_average_precision_of_a_worked_example():
@@ -105,12 +85,3 @@ def test_average_precision_ranks_the_unscored_last():
 @pytest.mark.parametrize("truth", [[True, True], [False, False]])
 def test_average_precision_of_one_class_is_nan(truth):
     assert np.isnan(average_precision(np.array([0.1, 0.2]), np.array(truth)))
-
-
-def test_false_alarms_count_scored_time_only():
-    times = np.array([[0, 1800], [1800, 3600], [3600, 7200]], dtype=float)
-    flags = np.array([1, 1, 0], bool)
-    truth = np.array([1, 0, 0], bool)
-    scored = np.array([1, 1, 0], bool)
-    assert false_alarms_per_hour(flags, truth, times, scored) == pytest.approx(1.0)
-    assert np.isnan(false_alarms_per_hour(flags, truth, times, np.zeros(3, bool)))

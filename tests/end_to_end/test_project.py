@@ -48,10 +48,15 @@ DATASETS = (
     "06_models/ablation_probes",
     "06_models/padam_model",
     "07_model_output/title_scores",
+    "07_model_output/scored_systems.json",
     "08_reporting/synthesis_distribution.parquet",
     "08_reporting/synthesis_gallery",
     "08_reporting/quality_examples",
     "08_reporting/evaluation_table.csv",
+    "08_reporting/evaluation.md",
+    "08_reporting/evaluation_breakdown.csv",
+    "08_reporting/evaluation_failures",
+    "08_reporting/filter_search.csv",
     "08_reporting/detections",
 )
 

@@ -1,4 +1,4 @@
-"""Matching: scored segments against labelled defects, and the figures that follow from it.
+"""Matching: scored segments against labelled defects, and the threshold that suits them best.
 
 A segment is truly defective when it overlaps a labelled defect, however little (PADAM §5.1). A NaN
 score means that the scorer could not judge the segment. It raises no detection, so a defective
@@ -6,8 +6,6 @@ segment left unscored counts as missed, and its time counts neither as clean nor
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,32 +15,6 @@ LABEL_COLUMNS = ["title", "start_s", "end_s", "defect"]
 
 Flags = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class DetectionCounts:
-    """True, predicted and actual positives; precision, recall and F1 of them."""
-
-    true_positives: int
-    predicted: int
-    actual: int
-
-    @property
-    def precision(self) -> float:
-        """Share of the detections that are right; NaN without detections."""
-        return self.true_positives / self.predicted if self.predicted else float("nan")
-
-    @property
-    def recall(self) -> float:
-        """Share of the defects that were detected; NaN without defects."""
-        return self.true_positives / self.actual if self.actual else float("nan")
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall, 0 where nothing was found; NaN without defects."""
-        if not self.actual:
-            return float("nan")
-        return 2 * self.true_positives / (self.predicted + self.actual)
 
 
 def overlaps(
@@ -85,11 +57,6 @@ def sorted_truth(
     return truth
 
 
-def count_detections(flags: Flags, truth: Flags) -> DetectionCounts:
-    """Counts of flagged segments against the truth, both of shape (segments,)."""
-    return DetectionCounts(int((flags & truth).sum()), int(flags.sum()), int(truth.sum()))
-
-
 def best_threshold(scores: Scores, truth: Flags) -> float:
     """The threshold (flag: score ≥ threshold) with the greatest F1 over all segments.
 
@@ -121,11 +88,3 @@ def average_precision(scores: Scores, truth: Flags) -> float:
     # Below every real score, yet finite: scikit-learn refuses infinities.
     floor = np.nanmin(scores) - 1.0 if not np.isnan(scores).all() else 0.0
     return float(average_precision_score(truth, np.where(np.isnan(scores), floor, scores)))
-
-
-def false_alarms_per_hour(
-    flags: Flags, truth: Flags, times: npt.NDArray[np.float64], scored: Flags
-) -> float:
-    """Wrongly flagged segments per hour of scored audio; NaN where nothing was scored."""
-    hours = float((times[:, 1] - times[:, 0])[scored].sum()) / 3600
-    return float((flags & ~truth).sum()) / hours if hours > 0 else float("nan")
