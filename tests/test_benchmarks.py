@@ -46,6 +46,12 @@ MEASURES = {
         "simulated_chunks_per_cpu_s",
     },
     "svm": {"predict_us_per_row"},
+    "native_evidence": {
+        "x_realtime",
+        "x_realtime_decoding",
+        "share_of_encoder_paper",
+        "ms_per_s_prediction",
+    },
     "paper_training": {"tflop_per_clip", "s_per_clip", "share_of_gemm_peak"},
     "model": {"first_score_s", "first_score_cpu_s", "ratio_skops_over_ours"},
     "detection": {

@@ -153,7 +153,7 @@ def test_a_second_run_takes_up_what_is_kept(project: Path, data: Path, result: R
     before = latest(data, "08_reporting/ablation_table.csv").read_bytes()
     folder = data / "06_models/.checkpoints/ablations"
     kept = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
-    assert len(kept) == 2 * len(VARIANTS) + 1
+    assert len(kept) == 2 * len(VARIANTS) + 3
     again = run(project, data, **{"ablations.evaluated_split": "test"})
     assert again.exit_code == 0, again.output
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")} == kept

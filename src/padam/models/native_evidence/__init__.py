@@ -16,12 +16,12 @@ from padam.models.native_evidence import amplitudes, flat_tops, lines, predictio
 
 __all__ = ["EVIDENCE_NAMES", "EVIDENCE_VERSION", "native_evidence"]
 
-_FAMILIES: Final = (flat_tops, amplitudes, prediction, transients, lines)
+FAMILIES: Final = (flat_tops, amplitudes, prediction, transients, lines)
 _REVISION: Final = 1
 """Counts the changes of what a name measures."""
 
 EVIDENCE_NAMES: Final[tuple[str, ...]] = tuple(
-    f"{family.__name__.rsplit('.', 1)[1]}.{name}" for family in _FAMILIES for name in family.NAMES
+    f"{family.__name__.rsplit('.', 1)[1]}.{name}" for family in FAMILIES for name in family.NAMES
 )
 EVIDENCE_VERSION: Final = (
     f"{_REVISION}-{hashlib.sha256(' '.join(EVIDENCE_NAMES).encode()).hexdigest()[:8]}"
@@ -56,4 +56,4 @@ def _measured(channel: npt.NDArray[np.float32], sample_rate: int) -> list[float]
     greatest = float(np.abs(channel).max(initial=0))
     if greatest > _SILENCE:
         samples = np.asarray(channel / np.float32(greatest), dtype=np.float32)
-    return [value for family in _FAMILIES for value in family.measure(samples, sample_rate)]
+    return [value for family in FAMILIES for value in family.measure(samples, sample_rate)]

@@ -35,9 +35,11 @@ def measure(samples: Floats, sample_rate: int) -> list[float]:
 
 
 def runs(samples: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Return the lengths of the runs of one exact value, and these values."""
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(samples)) + 1])
-    return np.diff(np.concatenate([starts, [len(samples)]])), samples[starts]
+    """Return the lengths of the runs of one exact value, 2 samples and more, and these values."""
+    same = np.zeros(len(samples) + 1, dtype=np.bool_)
+    np.equal(samples[1:], samples[:-1], out=same[1:-1])
+    edges = np.flatnonzero(same[1:] != same[:-1]).reshape(-1, 2)
+    return edges[:, 1] - edges[:, 0] + 1, samples[edges[:, 0]]
 
 
 def _runs(samples: Floats, sample_rate: int) -> list[float]:

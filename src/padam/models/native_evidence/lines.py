@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
-from scipy.signal import resample_poly
 from scipy.signal.windows import hann
 
+from padam.audio.resampling import resample
 from padam.models.native_evidence.frames import Floats
 
 RATE_HZ: Final = 4000
@@ -56,9 +56,8 @@ def steady_lines(
     the share of the energy of which that is true, over the rest, is its steadiness. A line is a
     peak of the spectrum with that value, up to 40 dB, the less the less it stands out.
     """
-    step = max(1, round(sample_rate / RATE_HZ))
-    low = np.asarray(resample_poly(samples, 1, step) if step > 1 else samples, dtype=np.float32)
-    bin_hz = sample_rate / step / WINDOW
+    low = resample(samples[None], sample_rate, RATE_HZ, "HQ")[0]
+    bin_hz = RATE_HZ / WINDOW
     if len(low) < 2 * WINDOW:
         low = np.pad(low, (0, 2 * WINDOW - len(low)), mode="symmetric" if len(low) else "constant")
     frames = np.lib.stride_tricks.sliding_window_view(low, WINDOW)[:: WINDOW // 2]
