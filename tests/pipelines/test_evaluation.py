@@ -146,6 +146,7 @@ def run(
         "defect_classifier": model.classifier,
         "ablation_probes": dict(model.probes),
         "audio_artifacts_model": artifacts,
+        "params:feature_extractor.native_evidence": bool(model.native_evidence),
         f"params:{where}.scoring": ScoringConfig(systems=names, **scoring),
         f"params:{where}.tables": TABLES,
         f"params:{where}.failures": FailuresConfig(worst=2),

@@ -20,7 +20,7 @@ from padam.defects.clip_ids import clip_ids
 from padam.defects.plan import PlanConfig
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.shards import ClipPair, write_shard
-from padam.defects.workflow import ClipParams, WorkflowConfig
+from padam.defects.workflow import ClipParams, WorkflowConfig, deliver, make_pair
 from padam.models.native_evidence import native_evidence
 from padam.models.quality_head import QualityHead, QualityHeadConfig
 from padam.models.quality_regressor import QualityRegressorConfig
@@ -228,7 +228,8 @@ def test_evidence_is_measured_where_it_is_wanted_and_empty_where_not(tmp_path: P
     write_shard(tmp_path / "clips.tar", [ClipPair("a", noise, np.sign(noise) / 2, 48_000, known)])
     clips = ClipShards((str(tmp_path / "clips.tar"),))
     wanted, unwanted = (
-        measure_native_evidence(clips, wanted, Compute(n_jobs=1)) for wanted in (True, False)
+        measure_native_evidence(clips, wanted, "reference", Compute(n_jobs=1))
+        for wanted in (True, False)
     )
     assert wanted.fingerprint != unwanted.fingerprint
     found = wanted.jobs["clips"]()
@@ -236,6 +237,25 @@ def test_evidence_is_measured_where_it_is_wanted_and_empty_where_not(tmp_path: P
     expected = native_evidence(next(iter(clips)).degraded, 48_000)
     np.testing.assert_array_equal(found["a.degraded"], expected)
     assert unwanted.jobs["clips"]()["a.reference"].shape == (2, 0)
+
+
+def test_the_clean_member_is_what_its_codecs_deliver(tmp_path: Path) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal((1, 48_000)).astype(np.float32)
+    coded = WorkflowConfig(source_encode_probability=1.0, channels=1)
+    params, reference, degraded = make_pair(np.random.default_rng(1), noise, 48_000, coded)
+    known = {"clip_id": "a", "channels": 1, "params": params.model_dump(mode="json")}
+    write_shard(tmp_path / "clips.tar", [ClipPair("a", reference, degraded, 48_000, known)])
+    clips = ClipShards((str(tmp_path / "clips.tar"),))
+    plain, delivered = (
+        measure_native_evidence(clips, True, member, Compute(n_jobs=1))
+        for member in ("reference", "delivered")
+    )
+    assert plain.fingerprint != delivered.fingerprint
+    found = delivered.jobs["clips"]()["a.reference"]
+    kept = next(iter(clips)).reference
+    expected = native_evidence(deliver(kept, 48_000, params), 48_000)
+    np.testing.assert_array_equal(found, expected)
+    assert not np.array_equal(found, plain.jobs["clips"]()["a.reference"])
 
 
 def test_the_regressor_predicts_the_fused_quality() -> None:

@@ -1,22 +1,25 @@
 """Stage 1: learn audio embeddings from synchronised sound and picture, then embed every clip."""
 
+from collections.abc import Iterator
 from functools import partial
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from padam.audio import Audio
 from padam.audio.media_folder import MediaFolder
 from padam.audio.resampling import resample
 from padam.audio.storage import Location
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import Arrays, ClipShards, read_metadata
 from padam.datasets.torch_model import weights_of
-from padam.defects.shards import read_shard
+from padam.defects.shards import ClipPair, read_shard
+from padam.defects.workflow import ClipParams, deliver
 from padam.models.audio_encoder import AudioEncoder
 from padam.models.native_evidence import EVIDENCE_VERSION, native_evidence
 from padam.training.audio_visual import AudioVisualConfig
@@ -25,6 +28,8 @@ from padam.training.figures import plot_history, plot_retrievals
 from padam.training.launch import LaunchConfig, launch_audio_visual
 
 SIDES = ("reference", "degraded")
+CleanMember = Literal["reference", "delivered"]
+"""What stands for a clean clip: the reference, or what its codecs make of it (`deliver`)."""
 
 
 def train_feature_extractor(
@@ -59,16 +64,22 @@ def train_feature_extractor(
     )
 
 
-def embed_clips(encoder: AudioEncoder, clips: ClipShards, compute: Compute) -> ShardJobs:
+def embed_clips(
+    encoder: AudioEncoder, clips: ClipShards, clean_member: CleanMember, compute: Compute
+) -> ShardJobs:
     """Return the work of embedding both sides of every clip pair."""
     runtime = choose_runtime(encoder)
     jobs = {
-        name: partial(embed_shard, encoder, path, runtime.precision, device)
+        name: partial(embed_shard, encoder, path, clean_member, runtime.precision, device)
         for (name, path), device in zip(clips.by_name.items(), cycle(runtime.devices), strict=False)
     }
     return ShardJobs(
         fingerprint=fingerprint(
-            encoder.config, runtime.precision, *weights_of(encoder), clips.fingerprint()
+            encoder.config,
+            runtime.precision,
+            clean_member,
+            *weights_of(encoder),
+            clips.fingerprint(),
         ),
         jobs=jobs,
         compute=compute.on_gpus(runtime.gpus),
@@ -77,37 +88,53 @@ def embed_clips(encoder: AudioEncoder, clips: ClipShards, compute: Compute) -> S
 
 
 def embed_shard(
-    encoder: AudioEncoder, path: Location, precision: Precision, device: torch.device
+    encoder: AudioEncoder,
+    path: Location,
+    clean_member: CleanMember,
+    precision: Precision,
+    device: torch.device,
 ) -> Arrays:
     """Return `<clip>.reference` and `<clip>.degraded`, each (channels, T, 384) float16."""
     arrays: Arrays = {}
     for clip in read_shard(path):
-        for side in SIDES:
-            audio = resample(getattr(clip, side), clip.sample_rate, SAMPLE_RATE)
+        for side, native in sides(clip, clean_member):
+            audio = resample(native, clip.sample_rate, SAMPLE_RATE)
             arrays[f"{clip.clip_id}.{side}"] = embed_audio(encoder, audio, precision, device)
     return arrays
 
 
-def measure_native_evidence(clips: ClipShards, wanted: bool, compute: Compute) -> ShardJobs:
+def sides(clip: ClipPair, clean_member: CleanMember) -> Iterator[tuple[str, Audio]]:
+    """Yield the name and the audio of the clean and of the degraded member of a pair."""
+    clean = clip.reference
+    if clean_member == "delivered":
+        params = ClipParams.model_validate(clip.metadata["params"])
+        clean = deliver(clean, clip.sample_rate, params)
+    yield from zip(SIDES, (clean, clip.degraded), strict=True)
+
+
+def measure_native_evidence(
+    clips: ClipShards, wanted: bool, clean_member: CleanMember, compute: Compute
+) -> ShardJobs:
     """Return the work of measuring both sides of every clip pair at their own rate.
 
     Where it is not wanted, the same arrays hold no values, and no audio is decoded.
     """
-    measure = measure_shard if wanted else unmeasured_shard
+    measure = partial(measure_shard, clean_member) if wanted else unmeasured_shard
+    work = [EVIDENCE_VERSION, clean_member] if wanted else []
     return ShardJobs(
-        fingerprint=fingerprint(EVIDENCE_VERSION if wanted else None, clips.fingerprint()),
+        fingerprint=fingerprint(work, clips.fingerprint()),
         jobs={name: partial(measure, path) for name, path in clips.by_name.items()},
         compute=compute,
         label="native-rate evidence",
     )
 
 
-def measure_shard(path: Location) -> Arrays:
+def measure_shard(clean_member: CleanMember, path: Location) -> Arrays:
     """Return `<clip>.reference` and `<clip>.degraded`, each (channels, K) float32."""
     return {
-        f"{clip.clip_id}.{side}": native_evidence(getattr(clip, side), clip.sample_rate)
+        f"{clip.clip_id}.{side}": native_evidence(audio, clip.sample_rate)
         for clip in read_shard(path)
-        for side in SIDES
+        for side, audio in sides(clip, clean_member)
     }
 
 

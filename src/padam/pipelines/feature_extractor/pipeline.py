@@ -32,7 +32,12 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=nodes.embed_clips,
-                inputs=["audio_encoder", "clip_pairs", "params:feature_extractor.compute"],
+                inputs=[
+                    "audio_encoder",
+                    "clip_pairs",
+                    "params:feature_extractor.clean_member",
+                    "params:feature_extractor.compute",
+                ],
                 outputs="embeddings",
                 name="embed_clips",
             ),
@@ -41,6 +46,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                 inputs=[
                     "clip_pairs",
                     "params:feature_extractor.native_evidence",
+                    "params:feature_extractor.clean_member",
                     "params:feature_extractor.compute",
                 ],
                 outputs="native_evidence",
