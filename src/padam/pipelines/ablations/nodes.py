@@ -24,8 +24,9 @@ def compare_variants(
     config: AblationsConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Return the table of all rows, the score of every evaluated clip, and the table's numbers."""
-    measured = {"clip_manifest": manifest["clip_id"], "native_evidence": clips_of(native_evidence)}
-    check_same_clips(measured)
+    check_same_clips(
+        {"clip_manifest": manifest["clip_id"], "native_evidence": clips_of(native_evidence)}
+    )
     clips = scored_clips(embeddings, fused, manifest)
     evidence = np.stack([chosen_evidence(native_evidence, clips, side) for side in SIDES])
     pairs = paired(embeddings, clips)
