@@ -120,7 +120,8 @@ def test_q_hat_is_scaled_on_the_training_clips(chain) -> None:
 def test_the_evaluation_holds_every_system_at_both_levels(chain) -> None:
     project, _ = chain
     table = pd.read_csv(latest(project, "08_reporting/evaluation_table.csv"))
-    assert set(table["scorer"]) == {"padam", "feature_extractor", "quality_head", "dnsmos"}
+    ablations = {"feature_extractor", "quality_head", "native_evidence"}
+    assert set(table["scorer"]) == {"padam", *ablations, "dnsmos"}
     assert set(table["level"]) == {"segment", "title"}
     assert set(table["threshold_from"]) == {"test", "validation"}
     assert table["f1"].between(0, 1).all()

@@ -8,6 +8,7 @@ import pytest
 import skops.io
 
 from padam.models.binary_classifier import ClassifierFileError, training_weights
+from padam.models.decision_function import DecisionFunction
 from padam.models.defect_classifier import DefectClassifier, LinearProbe, feasible_nu
 from padam.models.nystroem_classifier import NystroemClassifier
 from tests.models.conftest import Rows
@@ -235,3 +236,35 @@ def test_bad_parameters_are_refused(bad: dict[str, float]) -> None:
 def test_bad_regularisation_is_refused() -> None:
     with pytest.raises(ValueError, match="regularisation"):
         LinearProbe(regularisation=0.0)
+
+
+@pytest.mark.parametrize("kind", [DefectClassifier, NystroemClassifier])
+def test_r_counts_less_beside_the_evidence_that_is_joined_to_it(
+    kind: type[DefectClassifier] | type[NystroemClassifier], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(2)
+    y = np.arange(80) % 2
+    rows = rng.standard_normal((80, 6)) * [1, 5, 2, 1, 3, 1] + y[:, None]
+    standard = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    joined = kind(0.3, 0.1, evidence_columns=2, r_weight=0.5).fit(rows, y)
+    scaled = standard * [0.5, 0.5, 0.5, 0.5, 1, 1]
+    kernel = np.exp(-0.1 * np.square(scaled[:, None] - scaled).sum(axis=2))
+    mapped = joined.pipeline[0].transform(rows)
+    np.testing.assert_allclose(mapped, scaled, atol=1e-12)
+    if kind is DefectClassifier:
+        svc = joined.pipeline[-1]
+        expected = kernel[:, svc.support_] @ svc.dual_coef_[0] + svc.intercept_[0]
+        np.testing.assert_allclose(joined.decision_function(rows), expected, atol=1e-9)
+    joined.save(tmp_path)
+    loaded = kind.load(tmp_path)
+    assert loaded.parameters == joined.parameters
+    np.testing.assert_array_equal(loaded.score(rows), joined.score(rows))
+    np.testing.assert_allclose(
+        DecisionFunction.of(joined).score(rows), joined.score(rows), atol=1e-9
+    )
+    alone = kind(0.3, 0.1, r_weight=0.5).fit(rows, y)
+    np.testing.assert_array_equal(alone.score(rows), kind(0.3, 0.1).fit(rows, y).score(rows))
+    assert "r_weight" not in alone.parameters
+    for bad in ({"evidence_columns": -1}, {"r_weight": 0.0}, {"r_weight": np.inf}):
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            kind(**bad)

@@ -11,11 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from padam.defects.registry import DEFECT_NAMES
 from padam.models.search import SvmSearchConfig
 from padam.training import ablations
+from padam.training.ablation_table import LINEAR_PROBE, NU_SVM, Ablations
 from padam.training.ablations import (
-    LINEAR_PROBE,
-    NU_SVM,
     STAGE_1,
-    Ablations,
     AblationsConfig,
     run_ablations,
     varied,

@@ -18,6 +18,7 @@ __all__ = [
     "check_feasible",
     "check_nu_and_gamma",
     "feasible_nu",
+    "fitted_scaler",
 ]
 
 
@@ -26,7 +27,8 @@ class DefectClassifier(BinaryClassifier):
 
     ``nu`` in (0, 1] bounds the share of margin errors from above and of support vectors from
     below; ``gamma`` > 0 is the kernel's coefficient, 1/width being the usual start. ``engine``
-    is the library that fits (`fit_nu_svc`); the fitted classifier needs scikit-learn only.
+    is the library that fits (`fit_nu_svc`); the fitted classifier needs scikit-learn only. The last
+    ``evidence_columns`` of a row are native-rate evidence, beside which r counts ``r_weight``.
     """
 
     kind = "nu_svm"
@@ -40,23 +42,28 @@ class DefectClassifier(BinaryClassifier):
         balanced: bool = True,
         threshold: float = 0.5,
         engine: Engine = "auto",
+        evidence_columns: int = 0,
+        r_weight: float = 1.0,
     ) -> None:
         super().__init__(balanced=balanced, threshold=threshold)
         check_nu_and_gamma(nu, gamma)
+        check_evidence(evidence_columns, r_weight)
         if engine not in get_args(Engine):
             raise ValueError(f"engine is {engine!r}; it must be one of {get_args(Engine)}.")
         self.nu, self.gamma, self.engine = nu, gamma, engine
+        self.evidence_columns, self.r_weight = evidence_columns, r_weight
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """``nu``, ``gamma`` and ``balanced``."""
-        return {"nu": self.nu, "gamma": self.gamma, "balanced": self.balanced}
+        """``nu``, ``gamma``, ``balanced``, and the share of r where evidence is joined to it."""
+        common = {"nu": self.nu, "gamma": self.gamma, "balanced": self.balanced}
+        return common | joined_parameters(self.evidence_columns, self.r_weight)
 
     def _fit_pipeline(
         self, rows: Floats, labels: npt.NDArray[np.int64], weights: Floats
     ) -> Pipeline:
         check_feasible(self.nu, labels, weights)
-        scaler = StandardScaler().fit(rows)
+        scaler = fitted_scaler(rows, self.evidence_columns, self.r_weight)
         svc, self.fitted_by = fit_nu_svc(
             scaler.transform(rows),
             labels,
@@ -96,6 +103,32 @@ class LinearProbe(BinaryClassifier):
         regression = LogisticRegression(C=1.0 / self.regularisation, max_iter=1000)
         pipeline = make_pipeline(StandardScaler(), regression)
         return pipeline.fit(rows, labels, logisticregression__sample_weight=weights)
+
+
+def fitted_scaler(rows: Floats, evidence_columns: int, r_weight: float) -> StandardScaler:
+    """Return the standardisation of rows (n, width), after which r is multiplied by ``r_weight``.
+
+    It is that of r alone where no evidence is joined to it.
+    """
+    scaler = StandardScaler().fit(rows)
+    if evidence_columns:
+        scaler.scale_[: rows.shape[1] - evidence_columns] /= r_weight
+    return scaler
+
+
+def joined_parameters(evidence_columns: int, r_weight: float) -> dict[str, Any]:
+    """Return what a classifier of r joined with evidence is described by beside the rest."""
+    if not evidence_columns:
+        return {}
+    return {"evidence_columns": evidence_columns, "r_weight": r_weight}
+
+
+def check_evidence(evidence_columns: int, r_weight: float) -> None:
+    """Raise ValueError for a negative count, and a weight that is not positive and finite."""
+    if evidence_columns < 0:
+        raise ValueError(f"evidence_columns is {evidence_columns}; it must be 0 or more.")
+    if not (r_weight > 0.0 and np.isfinite(r_weight)):
+        raise ValueError(f"r_weight is {r_weight}; it must be positive and finite.")
 
 
 def check_nu_and_gamma(nu: float, gamma: float) -> None:

@@ -8,11 +8,17 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from padam.models.binary_classifier import BinaryClassifier, Floats
-from padam.models.defect_classifier import DefectClassifier, check_feasible, check_nu_and_gamma
+from padam.models.defect_classifier import (
+    DefectClassifier,
+    check_evidence,
+    check_feasible,
+    check_nu_and_gamma,
+    fitted_scaler,
+    joined_parameters,
+)
 from padam.models.estimator_folder import ClassifierFileError, read_description
 from padam.models.row_subset import stratified_rows
 
@@ -44,38 +50,43 @@ class NystroemClassifier(BinaryClassifier):
         seed: int = 0,
         balanced: bool = True,
         threshold: float = 0.5,
+        evidence_columns: int = 0,
+        r_weight: float = 1.0,
     ) -> None:
         super().__init__(balanced=balanced, threshold=threshold)
         check_nu_and_gamma(nu, gamma)
+        check_evidence(evidence_columns, r_weight)
         if n_components < 1:
             raise ValueError(f"n_components is {n_components}; it must be at least 1.")
         self.nu, self.gamma = nu, gamma
         self.n_components, self.seed = n_components, seed
+        self.evidence_columns, self.r_weight = evidence_columns, r_weight
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """``nu``, ``gamma``, ``n_components``, ``seed`` and ``balanced``."""
-        return {
+        """What the constructor was given, as of `DefectClassifier`."""
+        common = {
             "nu": self.nu,
             "gamma": self.gamma,
             "n_components": self.n_components,
             "seed": self.seed,
             "balanced": self.balanced,
         }
+        return common | joined_parameters(self.evidence_columns, self.r_weight)
 
     def _fit_pipeline(
         self, rows: Floats, labels: npt.NDArray[np.int64], weights: Floats
     ) -> Pipeline:
         check_feasible(self.nu, labels, weights)
         kernel_map = make_pipeline(
-            StandardScaler(),
+            fitted_scaler(rows, self.evidence_columns, self.r_weight),
             Nystroem(
                 gamma=self.gamma,
                 n_components=min(self.n_components, len(rows)),
                 random_state=self.seed,
             ),
         )
-        mapped = kernel_map.fit_transform(rows)
+        mapped = kernel_map[-1].fit_transform(kernel_map[0].transform(rows))
         # A wide kernel (small γ) maps all rows close together, far from the origin: no range of C
         # would do for every γ. ν does not depend on place and size.
         centre = mapped.mean(axis=0)

@@ -1,7 +1,7 @@
 """The last fit of stage 3: the best ν and γ on as many clips as can be afforded."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,20 +30,27 @@ def refit_classifier(
     best: Mapping[str, float],
     search: SvmSearchConfig,
     config: RefitConfig | None = None,
+    evidence_columns: int = 0,
 ) -> DefectClassifier | NystroemClassifier:
     """Fit the ν-SVM with the ``best`` ν and γ of ``search`` on rows (n, width) and labels (n,).
 
     Up to ``refit_max_rows`` it takes all rows. Beyond, `subset` fits it on that many, drawn in the
-    proportion of their labels, and `nystroem` fits a NystroemClassifier on all.
+    proportion of their labels, and `nystroem` fits a NystroemClassifier on all. The last
+    ``evidence_columns`` of each row are native-rate evidence that was joined to it.
     """
     config = config or RefitConfig()
     nu, gamma = best["nu"], best["gamma"]
+    joined: dict[str, Any] = {"evidence_columns": evidence_columns, "r_weight": search.r_weight}
     too_many = config.refit_max_rows is not None and len(rows) > config.refit_max_rows
     if too_many and config.beyond == "nystroem":
         approximate = NystroemClassifier(
-            nu, gamma, n_components=config.n_components, seed=search.seed, balanced=search.balanced
+            *(nu, gamma),
+            n_components=config.n_components,
+            seed=search.seed,
+            balanced=search.balanced,
+            **joined,
         )
         return approximate.fit(rows, labels)
     kept = stratified_rows(labels, config.refit_max_rows, search.seed)
-    exact = DefectClassifier(nu, gamma, balanced=search.balanced, engine=search.engine)
+    exact = DefectClassifier(nu, gamma, balanced=search.balanced, engine=search.engine, **joined)
     return exact.fit(rows[kept], labels[kept])

@@ -57,6 +57,8 @@ class SvmSearchConfig(BaseModel):
     max_rows: int | None = Field(4000, ge=10)  # a fit costs the square of its rows or more
     trial_timeout_s: float | None = Field(None, gt=0)
     engine: Engine = "auto"
+    # ours: how much r counts beside native-rate evidence, of which it has four times the values
+    r_weight: float = Field(1.0, gt=0, le=100)
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
@@ -101,6 +103,7 @@ def search_classifier(
     config: SvmSearchConfig | None = None,
     *,
     groups: npt.ArrayLike | None = None,
+    evidence_columns: int = 0,
     storage: optuna.storages.BaseStorage | str | None = None,
     study_name: str = "defect_classifier",
     on_trial: Callable[[FrozenTrial], None] | None = None,
@@ -108,7 +111,8 @@ def search_classifier(
     """Search ν and γ for the best F1, or AUC (1 = defective), on clips of other sources.
 
     With one fold these are the validation clips; with more, it is the mean over folds of the
-    training clips, whose sources ``groups`` (n_train,) names, and validation is not looked at.
+    training clips, whose sources ``groups`` (n_train,) names, and validation is not looked at. The
+    last ``evidence_columns`` of each row are native-rate evidence that was joined to it.
 
     Trial k has the same point whichever of the ``workers`` fits it, in whatever order, and
     whether or not the search was interrupted. Trials already finished in ``storage`` under
@@ -130,8 +134,8 @@ def search_classifier(
     else:
         sources = check_sources(groups, len(train))[kept]
         data = grouped_folds(train[kept], train_labels[kept], sources, config.folds, config.seed)
-    study = _open_study(storage, study_name, _fingerprint(config, data))
-    _run_missing(study, config, data, on_trial)
+    study = _open_study(storage, study_name, _fingerprint(config, data, evidence_columns))
+    _run_missing(study, config, data, evidence_columns, on_trial)
     return _result(study)
 
 
@@ -139,6 +143,7 @@ def _run_missing(
     study: optuna.Study,
     config: SvmSearchConfig,
     data: SearchData,
+    evidence_columns: int,
     on_trial: Callable[[FrozenTrial], None] | None,
 ) -> None:
     """Fit the points that the study lacks. Only this process writes to the study."""
@@ -156,7 +161,7 @@ def _run_missing(
             if point.params["nu"] > bound:
                 outcome = f"nu above the feasible {bound:.4g}"
             else:
-                outcome = _attempt(fit, point.params, config, data)
+                outcome = _attempt(fit, point.params, config, data, evidence_columns)
             with lock:
                 if stopped.is_set():
                     return  # its child was ended: the point is left for a later run
@@ -189,9 +194,16 @@ def _attempt(
     params: Mapping[str, float],
     config: SvmSearchConfig,
     data: SearchData,
+    evidence_columns: int,
 ) -> float | str:
     """Return the score of a point, or why there is none."""
-    settings = {**params, "balanced": config.balanced, "engine": config.engine}
+    settings = {
+        **params,
+        "balanced": config.balanced,
+        "engine": config.engine,
+        "evidence_columns": evidence_columns,
+        "r_weight": config.r_weight,
+    }
     try:
         return fit(fit_score, settings, data, config.scored_by)
     except FutureTimeoutError:
@@ -243,9 +255,10 @@ def _open_study(
     return study
 
 
-def _fingerprint(config: SvmSearchConfig, data: SearchData) -> str:
+def _fingerprint(config: SvmSearchConfig, data: SearchData, evidence_columns: int) -> str:
     """Digest what trials must share to be compared."""
     digest = hashlib.sha256(config.model_dump_json(exclude=set(LENGTH)).encode())
+    digest.update(str(evidence_columns).encode())
     for array in (data.rows, data.labels, *(side for split in data.splits for side in split)):
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

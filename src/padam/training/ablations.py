@@ -13,11 +13,9 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from safetensors import SafetensorError
@@ -26,26 +24,29 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from padam.audio.storage import written_whole
-from padam.defects.registry import DEFECT_NAMES
 from padam.models.binary_classifier import BinaryClassifier
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.quality_head import QualityHead
 from padam.models.search import SvmSearchConfig, search_classifier
+from padam.training.ablation_table import (
+    LINEAR_PROBE,
+    Ablations,
+    Arrays,
+    Labels,
+    Rows,
+    evaluated_clips,
+    judge,
+)
 from padam.training.fitting import fingerprint, forget
 from padam.training.head_validation import head_outputs
 from padam.training.pairs import BLOCK_ROWS, PairedEmbeddings
 from padam.training.quality_head import QualityHeadTraining, train_on_pairs
-from padam.training.source_bootstrap import Estimate, SourceBootstrap
+from padam.training.source_bootstrap import SourceBootstrap
 
 logger = logging.getLogger(__name__)
 
 STAGE_1: Final = "stage_1_mean_std"
 NATIVE_EVIDENCE: Final = "native_evidence"
-LINEAR_PROBE, NU_SVM = LinearProbe.kind, DefectClassifier.kind
-
-Arrays = dict[str, npt.NDArray[Any]]
-Rows = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
 
 
 class AblationsConfig(BaseModel):
@@ -88,24 +89,6 @@ class AblationsConfig(BaseModel):
         return self
 
 
-class Ablations(NamedTuple):
-    """What `run_ablations` finds."""
-
-    table: pd.DataFrame
-    """A row and classifier a line; areas under the ROC curve and correlation with intervals."""
-    scores: pd.DataFrame
-    """An evaluated clip a line: pair, side, source, labels and each classifier's score."""
-
-
-class _Evaluated(NamedTuple):
-    """The clips that are judged, as the heads see them: the same for every row."""
-
-    pair: Labels
-    labels: Rows
-    q_rank: Rows
-    source: Labels
-
-
 def varied(training: QualityHeadTraining, difference: Mapping[str, Any]) -> QualityHeadTraining:
     """Return a training with the given values in place of its own, those of `head` one by one."""
     values = training.model_dump()
@@ -136,7 +119,7 @@ def run_ablations(
                 f"The ablations need clips that have a q̂ in the split '{split}', and there are "
                 "none: name it in synthesis.plan.splits, or set ablations.evaluated_split."
             )
-    evaluated = _evaluated(pairs, config.evaluated_split)
+    evaluated = evaluated_clips(pairs, config.evaluated_split)
     found: dict[str, Arrays] = {}
     rows = list(_rows(pairs, training, config, folder, evidence))
     for number, (name, digest, compute) in enumerate(rows, 1):
@@ -145,7 +128,8 @@ def run_ablations(
         of = f"ablations: {name}, {number} of {len(rows)}"
         logger.info("%s, %s.", of, "computed before" if kept else "to be computed")
         found[name] = kept or _keep(place, compute())
-    return _judge(found, evaluated, config)
+    bootstrap = SourceBootstrap(evaluated.source, config.bootstrap_rounds, config.seed)
+    return judge(found, evaluated, bootstrap, config.evaluated_split)
 
 
 def _rows(
@@ -212,7 +196,9 @@ def _variant(
             split: np.concatenate([r, _both_sides(pairs, evidence, split)], axis=1)
             for split, r in features.items()
         }
-    return {"z": outputs[config.evaluated_split].z, **_classified(pairs, features, config)}
+    width = 0 if evidence is None else evidence.shape[2]
+    scores = _classified(pairs, features, config, evidence_columns=width)
+    return {"z": outputs[config.evaluated_split].z, **scores}
 
 
 def _evidence_alone(pairs: PairedEmbeddings, evidence: Rows, config: AblationsConfig) -> Arrays:
@@ -232,7 +218,10 @@ def _both_sides(pairs: PairedEmbeddings, evidence: Rows, split: str) -> Rows:
 
 
 def _classified(
-    pairs: PairedEmbeddings, features: Mapping[str, Rows], config: AblationsConfig
+    pairs: PairedEmbeddings,
+    features: Mapping[str, Rows],
+    config: AblationsConfig,
+    evidence_columns: int = 0,
 ) -> Arrays:
     """Return the scores of the evaluated split by a linear probe and by the searched ν-SVM."""
     search = config.search
@@ -241,10 +230,15 @@ def _classified(
     best = search_classifier(
         *(train, labels, validation, _defective(pairs, "validation"), search),
         groups=np.tile(pairs.sources[pairs.rows("train")], 2),
+        evidence_columns=evidence_columns,
     ).best_params
     probe = LinearProbe().fit(train, labels)
     svm = DefectClassifier(
-        best["nu"], best["gamma"], balanced=search.balanced, engine=search.engine
+        *(best["nu"], best["gamma"]),
+        balanced=search.balanced,
+        engine=search.engine,
+        evidence_columns=evidence_columns,
+        r_weight=search.r_weight,
     )
     svm.fit(*_feasible(train, labels, config))
     fitted: tuple[BinaryClassifier, ...] = (probe, svm)
@@ -295,58 +289,6 @@ def _defective(pairs: PairedEmbeddings, split: str) -> Labels:
     """Return 0 and 1 (2·N,) in the order of `_mean_std`."""
     degraded = pairs.labels[pairs.rows(split)].max(axis=1).astype(np.int64)
     return np.concatenate([np.zeros_like(degraded), degraded])
-
-
-def _evaluated(pairs: PairedEmbeddings, split: str) -> _Evaluated:
-    rows = pairs.rows(split)
-    both = pairs.truth(rows)
-    return _Evaluated(
-        pair=np.tile(rows, 2),
-        labels=both["labels"].numpy(),
-        q_rank=both["q_rank"].numpy(),
-        source=np.tile(pairs.sources[rows], 2),
-    )
-
-
-def _judge(
-    found: Mapping[str, Arrays], evaluated: _Evaluated, config: AblationsConfig
-) -> Ablations:
-    """Return the table of areas and correlations, and the scores that it is made of."""
-    bootstrap = SourceBootstrap(evaluated.source, config.bootstrap_rounds, config.seed)
-    defective = evaluated.labels.max(axis=1) > 0
-    scores = pd.DataFrame(
-        {
-            "pair": evaluated.pair,
-            "side": np.repeat(["reference", "degraded"], len(defective) // 2),
-            "source": evaluated.source,
-            **{name: evaluated.labels[:, i] > 0 for i, name in enumerate(DEFECT_NAMES)},
-        }
-    )
-    table = []
-    for row, arrays in found.items():
-        similarity = bootstrap.similarity_correlation(arrays["z"], evaluated.q_rank)
-        for classifier in (LINEAR_PROBE, NU_SVM):
-            if classifier not in arrays:
-                continue
-            score = arrays[classifier]
-            scores[f"{row}.{classifier}"] = score
-            line: dict[str, Any] = {"row": row, "classifier": classifier}
-            line |= _columns("auc_defective", bootstrap.auc(score, defective))
-            for name in DEFECT_NAMES:
-                has = scores[name].to_numpy()
-                # against clean clips alone: another defect is no false alarm of a decision on any
-                judged = np.where(has | ~defective, score, np.nan)
-                line |= _columns(f"auc_{name}", bootstrap.auc(judged, has))
-            line |= _columns("similarity_correlation", similarity)
-            tuned = arrays if classifier == NU_SVM else {}
-            line |= {name: float(tuned.get(name, np.nan)) for name in ("nu", "gamma")}
-            line |= {"split": config.evaluated_split, "clips": len(score)}
-            table.append({**line, "sources": bootstrap.count})
-    return Ablations(pd.DataFrame(table), scores)
-
-
-def _columns(name: str, estimate: Estimate) -> dict[str, float]:
-    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
 def _read(place: Path) -> Arrays | None:

@@ -38,6 +38,7 @@ def search_svm(
         *validation,
         config,
         groups=sources,
+        evidence_columns=evidence_columns(representations),
         storage=storage,
         # A study of other data is another study; the same data goes on where it was stopped.
         study_name=f"svm-{fingerprint(config.model_dump(exclude=set(LENGTH)), sources, *data)}",
@@ -52,7 +53,9 @@ def fit_classifier(
     refit: RefitConfig,
 ) -> DefectClassifier | NystroemClassifier:
     """Fit the best parameters on the training clips; the threshold is the best on validation."""
-    classifier = refit_classifier(*rows_of(representations, "train"), best, search, refit)
+    classifier = refit_classifier(
+        *rows_of(representations, "train"), best, search, refit, evidence_columns(representations)
+    )
     rows, labels = rows_of(representations, "validation")
     classifier.threshold = best_threshold(classifier.score(rows), labels.astype(bool))
     return classifier
@@ -142,6 +145,11 @@ def rows_of(
         [np.stack(chosen[name].tolist()) for name in ("representation", "native_evidence")], axis=1
     )
     return rows, chosen["defective"].to_numpy(dtype=np.int64)
+
+
+def evidence_columns(representations: pd.DataFrame) -> int:
+    """Return how many values of native-rate evidence are joined to each clip's r."""
+    return len(representations["native_evidence"].iloc[0])
 
 
 def sources_of(representations: pd.DataFrame, split: str) -> list[str]:
