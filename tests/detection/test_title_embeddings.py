@@ -14,7 +14,7 @@ def test_what_cannot_be_judged_has_no_score_whether_scanned_or_embedded(tiny_mod
     audio[1, 10 * RATE : 20 * RATE] = 0.0
     audio[0, 25 * RATE] = np.nan
     audio[:, 30 * RATE :] = 1e-5
-    title = embed_title(tiny_model.encoder, [audio], "float32")
+    title = embed_title(tiny_model.encoder, [audio], precision="float32")
     lost = np.isnan(title.embeddings).all(axis=(2, 3))
     assert lost.tolist() == [[False, False], [False, True], [True, False], [True, True]]
     scorer = PadamScorer(tiny_model)

@@ -55,7 +55,7 @@ def test_the_damaged_channel_is_scored_whatever_the_layout(clips, shard) -> None
 
 def test_embeddings_are_read_by_channel(clips, shard) -> None:
     encoder = AudioEncoder(AUDIO_ENCODER_SIZES["tiny"]).eval()
-    embeddings = embed_shard(encoder, shard, "auto", torch.device("cpu"))
+    embeddings = embed_shard(encoder, shard, "reference", "auto", torch.device("cpu"))
     for clip in clips:
         for side in SIDES:
             assert embeddings[f"{clip.clip_id}.{side}"].shape == (len(clip.reference), 9, 384)
