@@ -17,7 +17,7 @@ import pandas as pd
 
 from padam.audio.media import write_flac
 from padam.audio.storage import Location, identity, locate, read_bytes
-from padam.datasets.shard_jobs import ShardJobs, fingerprint, fingerprint_files
+from padam.datasets.shard_jobs import ShardJobs
 from padam.datasets.shards import ShardFolderDataset
 from padam.detection.title_tables import (
     FULL_LABEL_COLUMNS,
@@ -49,11 +49,6 @@ class TitleFolder:
     def path(self, file: str) -> Location:
         """Where the audio of a title lies."""
         return locate(self.root, file)
-
-    def fingerprint(self) -> str:
-        """Hash of the audio and the labels."""
-        audio = fingerprint_files(self.path(file) for file in self.titles["file"])
-        return fingerprint(self.labels.to_json(), audio)
 
 
 class TitlesDataset(ShardFolderDataset):
