@@ -188,7 +188,6 @@ def test_titles_are_streamed_from_where_they_lie(storage: str) -> None:
     assert loaded.titles["title"].tolist() == ["t-0"]
     assert loaded.labels["defect"].tolist() == ["hum"]
     np.testing.assert_array_equal(read_audio(loaded.path("t-0.flac")), title.audio)
-    assert loaded.fingerprint() == target.load().fingerprint()
 
 
 def test_a_model_folder_comes_back(storage: str) -> None:
