@@ -227,7 +227,7 @@ def test_the_same_tones_give_alike_lines_at_other_rates():
 
 def test_names_are_unlike_and_the_version_depends_on_them():
     assert len(set(EVIDENCE_NAMES)) == len(EVIDENCE_NAMES)
-    assert EVIDENCE_VERSION.startswith("1-")
+    assert EVIDENCE_VERSION.startswith("2-")
 
 
 @pytest.mark.parametrize(
@@ -242,3 +242,49 @@ def test_names_are_unlike_and_the_version_depends_on_them():
 def test_bad_input_is_told(audio, rate, message):
     with pytest.raises(ValueError, match=message):
         native_evidence(audio.astype(np.float32), rate)
+
+
+def syllables(seed=1, count=10 * RATE):
+    """Noise whose level comes and goes four times a second, as that of speech does."""
+    rise_and_fall = np.exp(1.5 * np.sin(2 * np.pi * 4 * np.arange(count) / RATE))
+    return noise(seed, count) * rise_and_fall / 8
+
+
+def test_the_level_of_noise_fluctuates_as_its_bandwidth_allows_and_that_of_syllables_more():
+    still, moved = measured(noise()), measured(syllables())
+    for name in ("bands_4_median", "bands_7_median", "high", "low"):
+        # log(1 + 0.3) where the standard deviation is the expected one
+        assert still[f"steadiness.{name}_second"] < np.log(1.3) + 0.05
+        assert moved[f"steadiness.{name}_second"] > np.log(3)
+    assert still["steadiness.count_second"] >= 12
+    assert moved["steadiness.count_second"] == 0
+
+
+def test_noise_of_a_second_shows_in_the_steadiest_moment_alone():
+    hissing = syllables()
+    hissing[4 * RATE : 5 * RATE + RATE // 2] += noise(2, RATE + RATE // 2) * 2
+    found = measured(hissing)
+    assert found["steadiness.bands_4_second"] < np.log(1.3) + 0.05
+    assert found["steadiness.bands_4_median_second"] > np.log(3)
+
+
+@pytest.mark.parametrize("count", [1, 400, 4000, 20_000])
+def test_what_is_shorter_than_the_span_is_not_steady(count):
+    found = measured(noise(0, count))
+    assert found["steadiness.bands_4_second"] == 3
+    assert found["steadiness.count_second"] == 0
+
+
+def test_a_hum_of_one_and_a_half_seconds_comes_and_goes_among_the_lines():
+    humming = noise() / 4
+    part = slice(4 * RATE, 5 * RATE + RATE // 2)
+    humming[part] += tones([50, 100, 150, 200])[part]
+    found, clean, steady = (
+        measured(humming),
+        measured(noise()),
+        measured(noise() / 4 + tones([100])),
+    )
+    assert found["lines.brief_lines_3_max"] > 10
+    assert found["lines.brief_lines_3_range"] > clean["lines.brief_lines_3_range"] + 8
+    assert found["lines.switched_lines_mean"] > clean["lines.switched_lines_mean"] + 5
+    assert steady["lines.brief_share_range"] < 3 < found["lines.brief_share_range"]

@@ -1,8 +1,8 @@
 """Native-rate evidence: what a log-mel of 16 kHz cannot hold, as a small vector (our extension).
 
-Flat tops, held and repeated values, steps and clicks, bursts and holes, and lines that stay: each
-module measures one family over a segment of one channel. Every value is relative to the segment's
-own level, and those with heavy tails are logarithms, so that they can be standardised.
+Flat tops, held and repeated values, steps and clicks, bursts and holes, lines and levels that
+stay: each module measures one family over a segment of one channel. Every value is relative to the
+segment's own level, and those with heavy tails are logarithms, so that they can be standardised.
 """
 
 import hashlib
@@ -12,16 +12,27 @@ import numpy as np
 import numpy.typing as npt
 
 from padam.audio import Audio
-from padam.models.native_evidence import amplitudes, flat_tops, lines, prediction, transients
+from padam.models.native_evidence import (
+    amplitudes,
+    flat_tops,
+    lines,
+    prediction,
+    steadiness,
+    transients,
+)
+from padam.models.native_evidence.spectrogram import spectrogram
 
 __all__ = ["EVIDENCE_NAMES", "EVIDENCE_VERSION", "native_evidence"]
 
-FAMILIES: Final = (flat_tops, amplitudes, prediction, transients, lines)
-_REVISION: Final = 1
+OF_SAMPLES: Final = (flat_tops, amplitudes, prediction, lines)
+OF_SPECTRUM: Final = (transients, steadiness)
+_REVISION: Final = 2
 """Counts the changes of what a name measures."""
 
 EVIDENCE_NAMES: Final[tuple[str, ...]] = tuple(
-    f"{family.__name__.rsplit('.', 1)[1]}.{name}" for family in FAMILIES for name in family.NAMES
+    f"{family.__name__.rsplit('.', 1)[1]}.{name}"
+    for family in (*OF_SAMPLES, *OF_SPECTRUM)
+    for name in family.NAMES
 )
 EVIDENCE_VERSION: Final = (
     f"{_REVISION}-{hashlib.sha256(' '.join(EVIDENCE_NAMES).encode()).hexdigest()[:8]}"
@@ -56,4 +67,6 @@ def _measured(channel: npt.NDArray[np.float32], sample_rate: int) -> list[float]
     greatest = float(np.abs(channel).max(initial=0))
     if greatest > _SILENCE:
         samples = np.asarray(channel / np.float32(greatest), dtype=np.float32)
-    return [value for family in FAMILIES for value in family.measure(samples, sample_rate)]
+    of_samples = [value for family in OF_SAMPLES for value in family.measure(samples, sample_rate)]
+    spectrum = spectrogram(samples, sample_rate)
+    return of_samples + [value for family in OF_SPECTRUM for value in family.measure(spectrum)]

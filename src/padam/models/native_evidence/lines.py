@@ -15,6 +15,8 @@ RATE_HZ: Final = 4000
 WINDOW: Final = 2048
 SUMMED: Final = 7
 """Pairs of half-overlapping windows of half a second: 2 s."""
+BRIEF: Final = 3
+"""The same, of about 1 s, for lines that fill a small part of a segment."""
 HIGHEST_HZ: Final = 1700
 SHARES_DB: Final = (8, 14, 20)
 FUNDAMENTALS_HZ: Final = (40.0, 600.0)
@@ -27,12 +29,15 @@ NAMES: Final = (
     *(f"harmonics_{count}_{over}" for count in (4, HARMONICS) for over in ("max", "mean")),
     *("harmonics_count_max", "harmonics_count"),
     *(f"mains_{mains}_hz{top}" for mains in MAINS_HZ for top in ("", "_top_4")),
+    *(f"brief_lines_{count}_{over}" for count in (3, 12) for over in ("max", "range", "median")),
+    *("brief_share_max", "brief_share_range", "switched_lines_mean", "switched_lines_least"),
 )
 
 
 def measure(samples: Floats, sample_rate: int) -> list[float]:
     """Return the values of `NAMES` for samples (N,)."""
-    lines, steadiness_db, power, bin_hz = steady_lines(samples, sample_rate)
+    spectrum, bin_hz = line_spectrum(samples, sample_rate)
+    lines, steadiness_db, power = steady_lines(spectrum, SUMMED)
     total = power.sum(axis=1) + 1e-12 + 1e-3 * power.sum(axis=1).mean()
     found: list[float] = []
     for level in SHARES_DB:
@@ -44,29 +49,36 @@ def measure(samples: Floats, sample_rate: int) -> list[float]:
         found += [float(strongest.max()), float(strongest.mean())]
     count = (lines > 20).sum(axis=1)
     found += [float(np.log1p(count.max())), float(np.log1p(count.mean()))]
-    return found + _harmonics(maximum_filter1d(lines, 3, axis=1), bin_hz)
+    found += _harmonics(maximum_filter1d(lines, 3, axis=1), bin_hz)
+    return found + _brief_lines(spectrum)
 
 
-def steady_lines(
+def line_spectrum(
     samples: Floats, sample_rate: int
-) -> tuple[Floats, Floats, npt.NDArray[np.floating], float]:
-    """Return lines (n, bins), steadiness in dB and power of every 2 s, and the bins' width in Hz.
-
-    Between half-overlapping windows a steady tone turns by a constant phase and keeps its level;
-    the share of the energy of which that is true, over the rest, is its steadiness. A line is a
-    peak of the spectrum with that value, up to 40 dB, the less the less it stands out.
-    """
+) -> tuple[npt.NDArray[np.complexfloating], float]:
+    """Return the spectrum (frames, bins) of half-overlapping half seconds, and a bin's width."""
     low = resample(samples[None], sample_rate, RATE_HZ, "HQ")[0]
     bin_hz = RATE_HZ / WINDOW
     if len(low) < 2 * WINDOW:
         low = np.pad(low, (0, 2 * WINDOW - len(low)), mode="symmetric" if len(low) else "constant")
     frames = np.lib.stride_tricks.sliding_window_view(low, WINDOW)[:: WINDOW // 2]
     spectrum = rfft(frames * hann(WINDOW, sym=False).astype(np.float32), axis=1)
-    spectrum = spectrum[:, : int(HIGHEST_HZ / bin_hz)]
+    return spectrum[:, : int(HIGHEST_HZ / bin_hz)], bin_hz
+
+
+def steady_lines(
+    spectrum: npt.NDArray[np.complexfloating], summed_pairs: int
+) -> tuple[Floats, Floats, npt.NDArray[np.floating]]:
+    """Return lines (n, bins), steadiness in dB and power, over every so many pairs of windows.
+
+    Between half-overlapping windows a steady tone turns by a constant phase and keeps its level;
+    the share of the energy of which that is true, over the rest, is its steadiness. A line is a
+    peak of the spectrum with that value, up to 40 dB, the less the less it stands out.
+    """
     energy = spectrum.real**2 + spectrum.imag**2
     turned = np.cumsum(spectrum[1:] * spectrum[:-1].conj(), axis=0)
     summed = np.cumsum((energy[1:] + energy[:-1]) / 2, axis=0)
-    pairs = min(SUMMED, len(turned))
+    pairs = min(summed_pairs, len(turned))
     turned[pairs:] -= turned[:-pairs].copy()
     summed[pairs:] -= summed[:-pairs].copy()
     turned, power = turned[pairs - 1 :], np.maximum(summed[pairs - 1 :], 0) / pairs
@@ -77,7 +89,25 @@ def steady_lines(
     around = uniform_filter1d(minimum_filter1d(power, 7, axis=1), 15, axis=1)
     stands_out = 10 * np.log10((power + 1e-8 * mean) / (around + 1e-8 * mean))
     lines = np.where(peak, np.minimum(steadiness, 40) * np.clip(stands_out / 20, 0, 1), 0)
-    return lines, steadiness, power, bin_hz
+    return lines, steadiness, power
+
+
+def _brief_lines(spectrum: npt.NDArray[np.complexfloating]) -> list[float]:
+    """Return how steady the lines of 1 s are at the best moment, and how they come and go."""
+    lines, steadiness_db, power = steady_lines(spectrum, BRIEF)
+    ordered = np.sort(lines, axis=1)
+    found: list[float] = []
+    for count in (3, 12):
+        strongest = ordered[:, -count:].mean(axis=1)
+        found += [float(strongest.max()), float(np.ptp(strongest)), float(np.median(strongest))]
+    total = power.sum(axis=1) + 1e-12 + 1e-3 * power.sum(axis=1).mean()
+    share = 10 * np.log10((power * (steadiness_db > SHARES_DB[1])).sum(axis=1) / total + 1e-5)
+    switched = np.sort(lines.max(axis=0) - np.quantile(lines, 0.2, axis=0))[-6:]
+    return [
+        *found,
+        *(float(share.max()), float(np.ptp(share))),
+        *(float(switched.mean()), float(switched.min())),
+    ]
 
 
 def _harmonics(lines: Floats, bin_hz: float) -> list[float]:
