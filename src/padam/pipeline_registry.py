@@ -7,6 +7,7 @@ CHAIN = (
     "synthesis",
     "metric_fusion",
     "feature_extractor",
+    "training_titles",
     "quality_head",
     "defect_classifier",
     "evaluation",

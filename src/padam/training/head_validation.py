@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from padam.defects.registry import DEFECT_NAMES
 from padam.models.quality_head import QualityHead
-from padam.training.pairs import PairedEmbeddings
+from padam.training.pairs import LabelledEmbeddings, PairedEmbeddings
 
 Rows = npt.NDArray[np.float32]
 
@@ -74,6 +74,24 @@ def validation_metrics(z: Rows, logits: Rows, labels: Rows, q_rank: Rows) -> dic
     metrics["auc_defective"] = _auc(labels.max(axis=1), logits.max(axis=1))
     metrics["similarity_correlation"] = similarity_correlation(z, q_rank)
     return metrics
+
+
+def segment_auc(head: QualityHead, segments: LabelledEmbeddings) -> float | None:
+    """Return the area under the ROC curve, defective or not by the greatest logit, of validation.
+
+    None where there are no validation segments, or of one class only.
+    """
+    rows, found = segments.rows("validation"), []
+    head.eval()
+    with torch.inference_mode():
+        for start in range(0, len(rows), READ_PAIRS):
+            batch = segments.batch(rows[start : start + READ_PAIRS])
+            logits = head.classify(head.represent(batch["segment_embeddings"].float()))
+            found.append(logits.amax(dim=1).numpy())
+    if not found:
+        return None
+    area = _auc(segments.labels[rows].max(axis=1), np.concatenate(found))
+    return area if math.isfinite(area) else None
 
 
 def compared_rows(q_rank: Rows) -> npt.NDArray[np.int64]:

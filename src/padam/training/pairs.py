@@ -152,6 +152,62 @@ class PairedEmbeddings:
         return {name: torch.from_numpy(column) for name, column in columns.items()}
 
 
+@dataclass(frozen=True)
+class LabelledEmbeddings:
+    """Segments with labels (N, 7) of 0 and 1 and neither a q̂ nor a clean member beside them."""
+
+    embeddings: Floats | EmbeddingRows
+    labels: npt.NDArray[np.float32]
+    splits: npt.NDArray[np.str_]
+    digest: str
+
+    @classmethod
+    def validated(
+        cls,
+        embeddings: Floats | EmbeddingRows,
+        labels: Floats,
+        splits: Sequence[Any] | npt.NDArray[Any],
+    ) -> "LabelledEmbeddings":
+        """Check everything once; raise ValueError with the reason."""
+        rows = np.asarray(labels, dtype=np.float32)
+        if not len(embeddings) == len(rows) == len(splits):
+            raise ValueError(
+                f"{len(embeddings)} segments, but {len(rows)} labels and {len(splits)} splits."
+            )
+        if rows.shape != (len(rows), len(DEFECT_NAMES)) or not np.isin(rows, (0, 1)).all():
+            raise ValueError(f"Labels must be ({len(rows)}, {len(DEFECT_NAMES)}) of 0 and 1.")
+        digest = hashlib.sha256()
+        _check_finite("segment", embeddings, digest)
+        digest.update(np.ascontiguousarray(rows).data)
+        digest.update(repr([str(split) for split in splits]).encode())
+        return cls(embeddings, rows, np.asarray(splits, dtype=np.str_), digest.hexdigest())
+
+    def rows(self, split: str) -> npt.NDArray[np.int64]:
+        """Return the indices of a split's segments."""
+        return np.flatnonzero(self.splits == split)
+
+    def drawn(self, rng: np.random.Generator, rows: npt.NDArray[np.int64], count: int) -> Batch:
+        """Return `count` of the segments `rows`, half of them defective where there are such."""
+        defective = self.labels[rows].any(axis=1)
+        classes = [rows[defective], rows[~defective]]
+        sizes = [count // 2, count - count // 2] if all(map(len, classes)) else [count, count]
+        chosen = np.concatenate(
+            [
+                rng.choice(of_class, size, replace=size > len(of_class))
+                for of_class, size in zip(classes, sizes, strict=True)
+                if len(of_class)
+            ]
+        )
+        return self.batch(chosen)
+
+    def batch(self, rows: npt.NDArray[np.int64]) -> Batch:
+        """Return segments by names of their own, to stand beside pairs."""
+        return {
+            "segment_embeddings": torch.from_numpy(np.asarray(self.embeddings[rows])),
+            "segment_labels": torch.from_numpy(self.labels[rows]),
+        }
+
+
 class PairBatches(Sequence[Batch]):
     """The pairs of some rows as batches of at most `pairs_at_once`, read when asked for."""
 

@@ -37,8 +37,14 @@ from padam.training.fitting import (
     last_values,
     seeded,
 )
-from padam.training.head_validation import validation_metrics
-from padam.training.pairs import EmbeddingRows, Floats, PairBatches, PairedEmbeddings
+from padam.training.head_validation import segment_auc, validation_metrics
+from padam.training.pairs import (
+    EmbeddingRows,
+    Floats,
+    LabelledEmbeddings,
+    PairBatches,
+    PairedEmbeddings,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +71,8 @@ class QualityHeadTraining(FitConfig):
     hard_mask_threshold: float = Field(0.25, ge=0, le=1)  # largest difference of q̂'s rank
     variant: ContrastiveVariant = "all_pairs"  # as printed: degenerate
     identity: Literal["source", "clip"] = "source"  # source: a clean and a degraded clip attract
+    # ours: segments of titles beside each batch of pairs, which have labels and no q̂; 0
+    segments: int = Field(0, ge=0)
     # ours: ends after so many validations without a lower loss, and returns the best of them
     early_stopping_checks: int | None = Field(None, ge=1)
 
@@ -89,13 +97,22 @@ class QualityHeadModule(pl.LightningModule):
         """Return the loss, its parts L_d, L_q and L_c, and the representations r (B, 512)."""
         # the GRU may be in half precision; what is compared by angles and logarithms is not
         hidden = self.head(batch["embeddings"].float()).float()
+        alone = None
+        if "segment_embeddings" in batch:
+            alone = self.head(batch["segment_embeddings"].float()).float()
         with torch.autocast(hidden.device.type, enabled=False):
-            return self._losses_of(hidden, batch)
+            return self._losses_of(hidden, alone, batch)
 
-    def _losses_of(self, hidden: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    def _losses_of(
+        self, hidden: Tensor, alone: Tensor | None, batch: Batch
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         config = self.config
         r = self.head.pool(hidden)
-        defect = functional.binary_cross_entropy_with_logits(self.head.classify(r), batch["labels"])
+        logits, labels = self.head.classify(r), batch["labels"]
+        if alone is not None:
+            logits = torch.cat([logits, self.head.classify(self.head.pool(alone))])
+            labels = torch.cat([labels, batch["segment_labels"]])
+        defect = functional.binary_cross_entropy_with_logits(logits, labels)
         quality = masked_contrastive(
             self.head.project(r), self._quality_mask(batch), config.temperature, config.variant
         )
@@ -227,16 +244,26 @@ def train_on_pairs(
     config: QualityHeadTraining,
     checkpoint_dir: Path,
     *,
+    segments: LabelledEmbeddings | None = None,
     stage: str = STAGE,
     callbacks: Sequence[pl.Callback] = (),
 ) -> tuple[QualityHead, pd.DataFrame, dict[str, Any]]:
     """Train the quality head as `train_quality_head` does; `stage` names it in logs and curves.
 
+    Of `segments`, `config.segments` stand beside each batch of pairs, in L_d alone.
+
     Raises:
-        ValueError: fewer than two training pairs, or early stopping without validation pairs.
+        ValueError: fewer than two training pairs, early stopping without validation pairs, or
+            segments asked for and none given.
         TrainingDivergedError: the loss is not finite.
     """
     train, held_out = pairs.rows("train"), pairs.rows("validation")
+    drawn_from = segments.rows("train") if segments else np.zeros(0, dtype=np.int64)
+    if config.segments and not len(drawn_from):
+        raise ValueError(
+            f"segments is {config.segments}, and no training title has any: make some with the "
+            "pipeline training_titles, or set it to 0."
+        )
     if config.early_stopping_checks and not len(held_out):
         raise ValueError(
             "early_stopping_checks needs validation pairs, and there are none: add clips of the "
@@ -263,12 +290,14 @@ def train_on_pairs(
         module = QualityHeadModule(config)
     history = fit(
         module,
-        partial(_draw_batch, pairs, train, config),
+        partial(_draw_batch, pairs, train, segments, drawn_from, config),
         _validation_batches(pairs, held_out, config),
         config,
         stage=stage,
         checkpoint_dir=checkpoint_dir,
-        fingerprint=fingerprint(config, pairs.digest),
+        fingerprint=fingerprint(
+            config, [pairs.digest, segments.digest] if segments else pairs.digest
+        ),
         callbacks=[*callbacks, *stopping],
     )
     loss_first, loss_last = first_and_last(history, "train_loss")
@@ -280,17 +309,21 @@ def train_on_pairs(
         measured = last_values(until_then, "validation_")
         measured["best_step"] = checkpoint["global_step"]
     aucs = [f"validation_auc_{name}" for name in DEFECT_NAMES] if len(held_out) else []
-    summary = {
+    summary: dict[str, Any] = {
         "loss_first": loss_first,
         "loss_last": loss_last,
         "steps": int(history["step"].max()),
         "train_pairs": len(train),
         "validation_pairs": len(held_out),
+        "train_segments": len(drawn_from),
         **balance,
         **dict.fromkeys(aucs),  # None: only one class among the validation clips
         **measured,
     }
-    return module.head.cpu().eval(), history, summary
+    head = module.head.cpu().eval()
+    if segments:
+        summary["validation_segment_auc"] = segment_auc(head, segments)
+    return head, history, summary
 
 
 def class_balance(pairs: PairedEmbeddings) -> dict[str, float]:
@@ -309,11 +342,19 @@ def class_balance(pairs: PairedEmbeddings) -> dict[str, float]:
 
 
 def _draw_batch(
-    pairs: PairedEmbeddings, train: npt.NDArray[np.int64], config: QualityHeadTraining, step: int
+    pairs: PairedEmbeddings,
+    train: npt.NDArray[np.int64],
+    segments: LabelledEmbeddings | None,
+    drawn_from: npt.NDArray[np.int64],
+    config: QualityHeadTraining,
+    step: int,
 ) -> Batch:
     rng = np.random.default_rng([config.seed, step])
     count = min(config.batch_size // 2, len(train))
-    return pairs.batch(rng.choice(train, count, replace=False))
+    batch = pairs.batch(rng.choice(train, count, replace=False))
+    if segments and config.segments:
+        batch |= segments.drawn(rng, drawn_from, config.segments)
+    return batch
 
 
 def _validation_batches(

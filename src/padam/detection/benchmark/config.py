@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -13,7 +13,7 @@ from padam.defects.registry import DEFECT_NAMES
 from padam.defects.source_inspection import SourceRules
 from padam.detection.benchmark.creative import EFFECT_NAMES, EffectName
 
-Split = Literal["validation", "test"]
+Split = Literal["train", "validation", "test"]
 Content = Literal["music", "dialogue", "effects", "mix"]
 TransitionKind = Literal["cut", "crossfade", "pause"]
 
@@ -82,6 +82,8 @@ class LookAlikeRanges(_Frozen):
 class BenchmarkConfig(_Frozen):
     """How the titles of the benchmark are made; what defects look like is the workflow's."""
 
+    may_be_empty: ClassVar[bool] = False
+
     splits: dict[Split, SplitSize] = {
         "validation": SplitSize(defective=7, clean=7),
         "test": SplitSize(defective=7, clean=7),
@@ -116,9 +118,33 @@ class BenchmarkConfig(_Frozen):
                 f"defects of {self.defect_s[0]:g} s and more would fill half of a title of "
                 f"{self.duration_s[0]:g} s"
             )
-        if not any(size.defective + size.clean for size in self.splits.values()):
+        asked = any(size.defective + size.clean for size in self.splits.values())
+        if not asked and not self.may_be_empty:
             raise ValueError("splits: no title is asked for")
         return self
+
+
+class TrainingTitlesConfig(BenchmarkConfig):
+    """Titles to train on, made as the benchmark's are but with many defects; none, with sizes of 0.
+
+    They have one channel: a label does not say which channels a defect is in.
+    """
+
+    may_be_empty: ClassVar[bool] = True
+
+    splits: dict[Split, SplitSize] = {
+        "train": SplitSize(defective=21, clean=15),
+        "validation": SplitSize(defective=7, clean=5),
+    }
+    channels: Literal[1] = 1
+    segment_prevalence: float = Field(default=0.3, gt=0, le=0.5)
+
+    @field_validator("splits")
+    @classmethod
+    def _seen_in_training(cls, splits: dict[Split, SplitSize]) -> dict[Split, SplitSize]:
+        if splits.get("test", SplitSize(defective=0, clean=0)) != SplitSize(defective=0, clean=0):
+            raise ValueError("splits: test titles are no titles to train on")
+        return splits
 
 
 def _checked_weights(what: str, weights: Mapping[Name, float]) -> dict[Name, float]:

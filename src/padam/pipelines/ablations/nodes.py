@@ -23,7 +23,11 @@ def compare_variants(
     training: QualityHeadTraining,
     config: AblationsConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Return the table of all rows, the score of every evaluated clip, and the table's numbers."""
+    """Return the table of all rows, the score of every evaluated clip, and the table's numbers.
+
+    All rows are trained on clip pairs alone, without segments of titles.
+    """
+    training = training.model_copy(update={"segments": 0})
     check_same_clips(
         {"clip_manifest": manifest["clip_id"], "native_evidence": clips_of(native_evidence)}
     )

@@ -1,17 +1,17 @@
 """Stage 3: the ν-SVM on representations, and the linear probes it is compared with."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import optuna
 import pandas as pd
 from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict
 from sklearn.metrics import f1_score
 
 from padam.datasets.shard_jobs import fingerprint
-from padam.datasets.shards import Arrays
-from padam.defects.clip_ids import check_same_clips, clips_of
 from padam.detection.matching import best_threshold
 from padam.detection.scorers.padam import (
     FEATURE_EXTRACTOR,
@@ -24,6 +24,40 @@ from padam.models.figures import plot_search
 from padam.models.nystroem_classifier import NystroemClassifier
 from padam.models.refit import RefitConfig, refit_classifier
 from padam.models.search import LENGTH, SvmSearchConfig, search_classifier
+from padam.training.pairs import Floats
+
+
+class TrainedOn(BaseModel):
+    """What the classifier is fitted on, and chosen by; the paper has clips alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # titles: segments of titles (pipeline training_titles), where a part of 10 s may be defective
+    train: Literal["clips", "titles", "both"] = "both"
+    validation: Literal["clips", "titles", "both"] = "titles"
+
+
+def gather_rows(clips: pd.DataFrame, segments: pd.DataFrame, trained_on: TrainedOn) -> pd.DataFrame:
+    """Return the rows that the classifier is fitted on and chosen by, of clips and of titles.
+
+    The other splits keep their clips. Raises ValueError where a kind of row that is asked for is
+    not there.
+    """
+    wanted = {"train": trained_on.train, "validation": trained_on.validation}
+    tables = [clips[~clips["split"].isin(wanted)]]
+    for split, kind in wanted.items():
+        for name, table in (("clips", clips), ("titles", segments)):
+            if kind in (name, "both"):
+                chosen = table[table["split"] == split]
+                if chosen.empty and kind == name:
+                    raise ValueError(
+                        f"defect_classifier.trained_on.{split} is {kind}, and there are no {name} "
+                        f"of the split '{split}'"
+                        + (": run the pipeline training_titles." if name == "titles" else ".")
+                    )
+                tables.append(chosen)
+    columns = [column for column in clips.columns if column in segments.columns]
+    return pd.concat([table[columns] for table in tables if len(table)], ignore_index=True)
 
 
 def search_svm(
@@ -61,23 +95,27 @@ def fit_classifier(
     return classifier
 
 
-def fit_probes(representations: pd.DataFrame, embeddings: Arrays) -> dict[str, LinearProbe]:
+def fit_probes(
+    representations: pd.DataFrame,
+    clip_embeddings: Mapping[str, Floats],
+    segment_embeddings: Mapping[str, Floats],
+) -> dict[str, LinearProbe]:
     """Fit the ablations of PADAM's Table 3: stage 1 and stage 2, each with a linear probe.
 
-    Native-rate evidence has one of its own, where it was measured.
+    Native-rate evidence has one of its own, where it was measured. Raises ValueError for a row
+    without an embedding.
     """
-    check_same_clips(
-        {
-            "clip_representations": representations["clip_id"],
-            "embeddings": clips_of(embeddings),
-        }
-    )
+    of_clips, of_segments = set(clip_embeddings), set(segment_embeddings)
     train = representations[representations["split"] == "train"]
-    pooled = [
-        mean_embedding(embeddings[f"{clip}.{side}"][channel])
-        for clip, side, channel in zip(
-            train["clip_id"], train["side"], train["channel"], strict=True
+    names = (train["clip_id"] + "." + train["side"]).tolist()
+    if missing := [name for name in names if name not in of_clips | of_segments]:
+        raise ValueError(
+            f"{len(missing)} rows of 'classifier_rows' have no embedding, the first {missing[0]}: "
+            "run stages 1 and 2 again."
         )
+    pooled = [
+        mean_embedding((clip_embeddings if name in of_clips else segment_embeddings)[name][channel])
+        for name, channel in zip(names, train["channel"], strict=True)
     ]
     features = {
         FEATURE_EXTRACTOR: np.stack(pooled),

@@ -12,9 +12,19 @@ def create_pipeline(**_: Any) -> Pipeline:
     return Pipeline(
         [
             Node(
-                func=nodes.search_svm,
+                func=nodes.gather_rows,
                 inputs=[
                     "clip_representations",
+                    "segment_representations",
+                    "params:defect_classifier.trained_on",
+                ],
+                outputs="classifier_rows",
+                name="gather_rows",
+            ),
+            Node(
+                func=nodes.search_svm,
+                inputs=[
+                    "classifier_rows",
                     "svm_search_storage",
                     "params:defect_classifier.search",
                 ],
@@ -24,7 +34,7 @@ def create_pipeline(**_: Any) -> Pipeline:
             Node(
                 func=nodes.fit_classifier,
                 inputs=[
-                    "clip_representations",
+                    "classifier_rows",
                     "svm_best",
                     "params:defect_classifier.search",
                     "params:defect_classifier.refit",
@@ -34,14 +44,14 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=nodes.fit_probes,
-                inputs=["clip_representations", "embeddings"],
+                inputs=["classifier_rows", "embeddings", "segment_embeddings"],
                 outputs="ablation_probes",
                 name="fit_probes",
             ),
             Node(
                 func=nodes.summarise_classifier,
                 inputs=[
-                    "clip_representations",
+                    "classifier_rows",
                     "defect_classifier",
                     "svm_trials",
                     "svm_best",

@@ -68,13 +68,7 @@ def embed_titles(
     Native-rate evidence is measured along with it where it is wanted.
     """
     runtime = choose_runtime(encoder)
-    network = fingerprint(
-        __version__,
-        encoder.config,
-        runtime.precision,
-        EVIDENCE_VERSION if with_evidence else None,
-        *weights_of(encoder),
-    )
+    network = network_of(encoder, runtime.precision, with_evidence)
     files = dict(zip(titles.titles["title"].astype(str), titles.titles["file"], strict=True))
     if PADAM not in config.systems:
         files = {}
@@ -82,7 +76,7 @@ def embed_titles(
     keys = {title: fingerprint(network, digest) for title, digest in digests.items()}
     jobs = {
         title: partial(
-            embed_title_file, encoder, titles.path(file), with_evidence, runtime.precision, device
+            embedded_arrays, encoder, titles.path(file), with_evidence, runtime.precision, device
         )
         for (title, file), device in zip(files.items(), cycle(runtime.devices), strict=False)
     }
@@ -95,7 +89,18 @@ def embed_titles(
     )
 
 
-def embed_title_file(
+def network_of(encoder: AudioEncoder, precision: Precision, with_evidence: bool) -> str:
+    """Return a hash of all that the embeddings of a file depend on beside the file."""
+    return fingerprint(
+        __version__,
+        encoder.config,
+        precision,
+        EVIDENCE_VERSION if with_evidence else None,
+        *weights_of(encoder),
+    )
+
+
+def embedded_arrays(
     encoder: AudioEncoder,
     path: Location,
     with_evidence: bool,
@@ -103,10 +108,20 @@ def embed_title_file(
     device: torch.device,
 ) -> Arrays:
     """Return times, embeddings and native-rate evidence of a title's segments, by name."""
+    return embed_title_file(encoder, path, with_evidence, precision, device).arrays()
+
+
+def embed_title_file(
+    encoder: AudioEncoder,
+    path: Location,
+    with_evidence: bool,
+    precision: Precision,
+    device: torch.device,
+) -> TitleEmbeddings:
+    """Embed a title's segments, and measure their native-rate evidence where it is wanted."""
     rate = probe(path).sample_rate if with_evidence else SAMPLE_RATE
     blocks = stream_audio(path, BLOCK_S, sample_rate=rate)
-    embedded = embed_title(encoder, blocks, rate, precision, device, with_evidence=with_evidence)
-    return embedded.arrays()
+    return embed_title(encoder, blocks, rate, precision, device, with_evidence=with_evidence)
 
 
 def score_titles(

@@ -10,12 +10,19 @@ from matplotlib.figure import Figure
 
 from padam.defects.clip_ids import check_same_clips, clips_of
 from padam.defects.registry import DEFECT_NAMES
+from padam.detection.title_segments import EVIDENCE
 from padam.models.quality_head import QualityHead
 from padam.training.embedding import represent
 from padam.training.figures import plot_history
 from padam.training.head_figures import plot_representations, plot_roc, plot_similarity
 from padam.training.head_validation import head_outputs
-from padam.training.pairs import EmbeddingRows, Floats, PairedEmbeddings, blocks
+from padam.training.pairs import (
+    EmbeddingRows,
+    Floats,
+    LabelledEmbeddings,
+    PairedEmbeddings,
+    blocks,
+)
 from padam.training.quality_head import QualityHeadTraining, train_on_pairs
 
 SIDES = ("reference", "degraded")
@@ -27,12 +34,18 @@ def train_head(
     embeddings: Mapping[str, Floats],
     fused: pd.DataFrame,
     manifest: pd.DataFrame,
+    segment_embeddings: Mapping[str, Floats],
+    segments: pd.DataFrame,
     checkpoints: Path,
     config: QualityHeadTraining,
 ) -> tuple[QualityHead, pd.DataFrame, dict[str, Any], Figure]:
-    """Train the quality head on pairs of the clips that have a q̂."""
+    """Train the quality head on pairs of the clips that have a q̂, and on segments that have none.
+
+    Titles' segments take part in L_d alone, and only where the configuration draws some.
+    """
     pairs = paired(embeddings, scored_clips(embeddings, fused, manifest))
-    head, history, summary = train_on_pairs(pairs, config, checkpoints)
+    labelled = labelled_segments(segment_embeddings, segments) if config.segments else None
+    head, history, summary = train_on_pairs(pairs, config, checkpoints, segments=labelled)
     return head, history, summary, plot_history(history, "Stage 2: quality head")
 
 
@@ -77,6 +90,47 @@ def represent_clips(
         table["native_evidence"] = list(chosen_evidence(native_evidence, table, side))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def represent_segments(
+    head: QualityHead, embeddings: Mapping[str, Floats], segments: pd.DataFrame
+) -> pd.DataFrame:
+    """Return a row per complete segment of the training titles, as `represent_clips` does."""
+    table = segments[segments["complete"]].reset_index(drop=True)
+    rows = chosen_segments(embeddings, table)
+    table["representation"] = [
+        r for block in blocks(len(rows)) for r in represent(head, rows[block])
+    ]
+    table["native_evidence"] = [
+        embeddings[f"{name}.{EVIDENCE}"][channel]
+        for name, channel in zip(segment_names(table), table["channel"], strict=True)
+    ]
+    return table
+
+
+def labelled_segments(
+    embeddings: Mapping[str, Floats], segments: pd.DataFrame
+) -> LabelledEmbeddings:
+    """Return the complete segments of the training titles with their labels, unread."""
+    complete = segments[segments["complete"]]
+    return LabelledEmbeddings.validated(
+        chosen_segments(embeddings, complete),
+        complete[list(DEFECT_NAMES)].to_numpy(dtype=np.float32),
+        complete["split"].to_numpy(),
+    )
+
+
+def segment_names(segments: pd.DataFrame) -> list[str]:
+    """Return the names of the segments' arrays."""
+    return [
+        f"{title}.{side}" for title, side in segments[["clip_id", "side"]].itertuples(index=False)
+    ]
+
+
+def chosen_segments(embeddings: Mapping[str, Floats], segments: pd.DataFrame) -> EmbeddingRows:
+    """Return the embeddings (segments, T, 384)."""
+    places = zip(segment_names(segments), segments["channel"].astype(int), strict=True)
+    return EmbeddingRows(embeddings, list(places))
 
 
 def scored_clips(
