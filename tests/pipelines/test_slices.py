@@ -34,7 +34,12 @@ from padam.pipelines import (
     quality_regressor,
     synthesis,
 )
-from padam.pipelines.defect_classifier.nodes import fit_probes, rows_of
+from padam.pipelines.defect_classifier.nodes import (
+    TrainedOn,
+    fit_probes,
+    gather_rows,
+    rows_of,
+)
 from padam.pipelines.feature_extractor.nodes import measure_native_evidence
 from padam.pipelines.metric_fusion.nodes import fuse_quality, score_shard
 from padam.pipelines.quality_head.nodes import (
@@ -157,6 +162,10 @@ def representations(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[str, A
     return pd.DataFrame(rows), embeddings
 
 
+NO_SEGMENTS: tuple[dict[str, Any], pd.DataFrame] = ({}, pd.DataFrame({"complete": []}))
+CLIPS = TrainedOn(train="clips", validation="clips")
+
+
 @pytest.mark.parametrize(
     ("folds", "limit", "kind"), [(1, None, "nu_svm"), (3, None, "nu_svm"), (1, 20, "nystroem")]
 )
@@ -168,7 +177,10 @@ def test_the_classifier_separates_what_is_separable(
         defect_classifier.create_pipeline(),
         {
             "clip_representations": table,
+            "segment_representations": table.iloc[:0],
             "embeddings": embeddings,
+            "segment_embeddings": {},
+            "params:defect_classifier.trained_on": CLIPS,
             "svm_search_storage": optuna.storages.InMemoryStorage(),
             "params:defect_classifier.search": SvmSearchConfig(trials=5, seed=1, folds=folds),
             "params:defect_classifier.refit": RefitConfig(refit_max_rows=limit, n_components=30),
@@ -195,7 +207,7 @@ def test_a_split_without_clips_names_the_parameter() -> None:
         catalog_run(
             pipeline,
             {
-                "clip_representations": table[table["split"] == "train"],
+                "classifier_rows": table[table["split"] == "train"],
                 "svm_search_storage": optuna.storages.InMemoryStorage(),
                 "params:defect_classifier.search": SvmSearchConfig(trials=2),
             },
@@ -217,7 +229,7 @@ def test_native_evidence_is_joined_to_r_and_has_a_probe_of_its_own() -> None:
     rows, labels = rows_of(table, "train")
     assert rows.shape == (40, 18)
     np.testing.assert_array_equal(rows[:, 16:], np.repeat(labels[:, None], 2, axis=1))
-    probes = fit_probes(table, embeddings)
+    probes = fit_probes(table, embeddings, {})
     assert probes["quality_head"].score(rows[:, :16]).shape == (40,)
     assert probes["native_evidence"].predict(rows[:, 16:]).tolist() == labels.tolist()
 
@@ -343,7 +355,7 @@ def test_stages_two_and_three_refuse_embeddings_of_another_plan(tmp_path: Path) 
     fused = pd.DataFrame({"clip_id": ["000000-aaaaaaaa"], "q_rank": [0.5]})
     embeddings = {f"000000-bbbbbbbb.{side}": np.zeros((1, 3, 384)) for side in SIDES}
     with pytest.raises(ValueError, match="'clip_manifest' and 'embeddings' do not hold the same"):
-        train_head(embeddings, fused, manifest, tmp_path, QualityHeadTraining())
+        train_head(embeddings, fused, manifest, *NO_SEGMENTS, tmp_path, QualityHeadTraining())
     with pytest.raises(ValueError, match="--load-versions clip_manifest:VERSION,embeddings:VER"):
         represent_clips(QualityHead(), embeddings, embeddings, manifest)
     mine = {name.replace("bbbbbbbb", "aaaaaaaa"): array for name, array in embeddings.items()}
@@ -351,8 +363,8 @@ def test_stages_two_and_three_refuse_embeddings_of_another_plan(tmp_path: Path) 
         represent_clips(QualityHead(), mine, embeddings, manifest)
     table, mine = representations(np.random.default_rng(3))
     others = {name.replace("0", "9"): array for name, array in mine.items()}
-    with pytest.raises(ValueError, match="'clip_representations' and 'embeddings'"):
-        fit_probes(table, others)
+    with pytest.raises(ValueError, match="40 rows of 'classifier_rows' have no embedding"):
+        fit_probes(table, others, {})
 
 
 def stage_2_clips(count: int = 24) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
@@ -370,6 +382,41 @@ def stage_2_clips(count: int = 24) -> tuple[pd.DataFrame, pd.DataFrame, dict[str
         for side in SIDES
     }
     return manifest, fused, embeddings
+
+
+def stage_2_segments() -> tuple[dict[str, Any], pd.DataFrame]:
+    """Four segments of one title, the third of which is to be left out."""
+    rng = np.random.default_rng(5)
+    arrays: dict[str, Any] = {}
+    for number in range(4):
+        name = f"film.{number:05d}"
+        arrays[name] = rng.standard_normal((1, 4, 16)).astype(np.float16)
+        arrays[f"{name}.native_evidence"] = np.full((1, 3), float(number), dtype=np.float32)
+    table = pd.DataFrame({"clip_id": "film", "side": [f"{number:05d}" for number in range(4)]})
+    table = table.assign(source="film", split="train", channel=0, defective=[1, 0, 1, 0])
+    table[list(DEFECT_NAMES)] = 0
+    table["hum"] = table["defective"]
+    return arrays, table.assign(complete=[True, True, False, True])
+
+
+def test_the_classifier_gets_the_rows_that_it_is_to_be_trained_on() -> None:
+    clips, _ = representations(np.random.default_rng(3))
+    segments = clips.assign(clip_id="film", side="00000", start_s=0.0)
+    for kind, count in (("clips", 40), ("titles", 40), ("both", 80)):
+        rows = gather_rows(clips, segments, TrainedOn(train=kind, validation="titles"))
+        assert (rows["split"] == "train").sum() == count
+        held_out = rows[rows["split"] == "validation"]
+        assert set(held_out["clip_id"]) == {"film"}
+    with pytest.raises(ValueError, match=r"validation is titles, .* run the pipeline training_tit"):
+        gather_rows(clips, segments.iloc[:0], TrainedOn())
+
+
+def test_segments_that_are_asked_for_have_to_be_there(tmp_path: Path) -> None:
+    manifest, fused, embeddings = stage_2_clips()
+    head = QualityHeadConfig(embedding_width=16)
+    config = QualityHeadTraining(head=head, steps=1, batch_size=8, segments=2)
+    with pytest.raises(ValueError, match="segments is 2, and no training title has any"):
+        train_head(embeddings, fused, manifest, {}, stage_2_segments()[1][:0], tmp_path, config)
 
 
 def test_versions_of_an_excerpt_share_their_source_clip_in_training() -> None:
@@ -396,7 +443,8 @@ def test_stage_2_trains_represents_and_draws_what_it_learned(tmp_path: Path) -> 
     head = QualityHeadConfig(
         embedding_width=16, hidden_width=8, projection_width=4, predictor_width=4
     )
-    config = QualityHeadTraining(head=head, steps=2, validate_every=2, batch_size=8)
+    config = QualityHeadTraining(head=head, steps=2, validate_every=2, batch_size=8, segments=4)
+    segments = stage_2_segments()
     found = catalog_run(
         quality_head.create_pipeline(),
         {
@@ -404,14 +452,22 @@ def test_stage_2_trains_represents_and_draws_what_it_learned(tmp_path: Path) -> 
             "native_evidence": {name: array[:, 0, :3] for name, array in embeddings.items()},
             "fused_quality": fused,
             "clip_manifest": manifest,
+            "segment_embeddings": segments[0],
+            "title_segments": segments[1],
             "stage_2_checkpoints": tmp_path,
             "params:quality_head.training": config,
         },
     )
+    of_segments = found["segment_representations"]
+    assert of_segments["side"].tolist() == ["00000", "00001", "00003"]
+    assert of_segments["native_evidence"][2].tolist() == [3.0, 3.0, 3.0]
+    assert found["quality_head_summary"]["train_segments"] == 3
     table = found["clip_representations"]
     assert table["side"].value_counts().to_dict() == {"reference": 24, "degraded": 24}
     clip = table.iloc[30]
-    same_head = train_head(embeddings, fused, manifest, tmp_path, config)[0]
+    same_head = train_head(embeddings, fused, manifest, *segments, tmp_path, config)[0]
+    third = represent(same_head, segments[0]["film.00003"])
+    np.testing.assert_allclose(of_segments["representation"][2], third[0], atol=1e-6)
     alone = represent(same_head, embeddings[f"{clip['clip_id']}.degraded"][1:])
     np.testing.assert_allclose(clip["representation"], alone[0], atol=1e-6)
     measured = embeddings[f"{clip['clip_id']}.degraded"][1, 0, :3]

@@ -126,7 +126,16 @@ def stage_2_rows(summary: Summary) -> Rows:
     return [
         ("loss", f"{summary['loss_first']:.3f} → {summary['loss_last']:.3f}"),
         ("AUC on validation clips", "not measured" if auc is None else f"{auc:.2f}"),
+        *stage_2_segments(summary),
     ]
+
+
+def stage_2_segments(summary: Summary) -> Rows:
+    """What segments of titles say about the head, where it was trained on some."""
+    auc = summary.get("validation_segment_auc")
+    if not summary.get("train_segments"):
+        return []
+    return [("AUC on segments of titles", "not measured" if auc is None else f"{auc:.2f}")]
 
 
 def stage_3_rows(summary: Summary) -> Rows:
@@ -136,7 +145,7 @@ def stage_3_rows(summary: Summary) -> Rows:
         ("classifier", summary["method"]),
         ("best ν, γ", f"{summary['nu']:.4f}, {summary['gamma']:.3g}"),
         *([("on the edge of the search", f"widen {', '.join(edges)}")] if edges else []),
-        ("F1 on validation clips", f"{summary['f1']:.2f} after {summary['trials']} trials"),
+        ("F1 on validation", f"{summary['f1']:.2f} after {summary['trials']} trials"),
     ]
 
 
@@ -302,7 +311,7 @@ def ratings_rows(summary: Summary) -> Rows:
 
 
 def benchmark_titles_rows(summary: Summary) -> Rows:
-    """What the benchmark's titles hold, and how rare defects are in them."""
+    """What titles hold, and how rare defects are in them."""
     target = 100 * summary["target_segment_prevalence"]
     rows = []
     for split, held in summary["splits"].items():
@@ -354,6 +363,7 @@ PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "what listeners handed in": ("listening_ratings_summary", ratings_rows),
     "agreement with people": ("agreement_summary", agreement_rows),
     "stage 1": ("feature_extractor_summary", stage_1_rows),
+    "training titles": ("training_titles_summary", benchmark_titles_rows),
     "stage 2": ("quality_head_summary", stage_2_rows),
     "ablations": ("ablation_summary", ablation_rows),
     "stage 3": ("defect_classifier_summary", stage_3_rows),

@@ -127,7 +127,7 @@ def _render(
 
 def _labels(title_id: str, laid: list[LaidDefect]) -> pd.DataFrame:
     rows = [
-        (title_id, one.start_s, one.end_s, one.params.defect, one.error_to_signal_db)
+        (title_id, one.start_s, one.end_s, one.params.defect, round(one.error_to_signal_db, 3))
         for one in sorted(laid, key=lambda one: one.start_s)
     ]
     return pd.DataFrame(rows, columns=[*LABEL_COLUMNS, "error_to_signal_db"])

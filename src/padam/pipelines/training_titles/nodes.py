@@ -8,15 +8,46 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
+from padam.audio.media_folder import MediaFolder
 from padam.audio.storage import Location
 from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
 from padam.datasets.shards import Arrays
 from padam.datasets.titles import TitleFolder
+from padam.defects.workflow_config import WorkflowConfig
+from padam.detection.benchmark.config import TrainingTitlesConfig
 from padam.detection.title_segments import SegmentRules, label_segments, segment_arrays
 from padam.models.audio_encoder import AudioEncoder
+from padam.pipelines.benchmark_titles import nodes as benchmark
 from padam.pipelines.evaluation.scoring import digest_files, embed_title_file, network_of
 from padam.training.embedding import Precision, choose_runtime
+
+
+def find_look_alikes(
+    media: MediaFolder, index: pd.DataFrame, config: TrainingTitlesConfig
+) -> pd.DataFrame:
+    """Return the recordings that resemble defects, and the reason where one may not be used."""
+    return benchmark.find_look_alikes(media, index, config)
+
+
+def build_titles(
+    media: MediaFolder,
+    index: pd.DataFrame,
+    look_alikes: pd.DataFrame,
+    config: TrainingTitlesConfig,
+    workflow: WorkflowConfig,
+    compute: Compute,
+) -> ShardJobs:
+    """Return the work of rendering training and validation titles from sources of their splits."""
+    return benchmark.build_titles(media, index, look_alikes, config, workflow, compute)
+
+
+def summarise(
+    titles: TitleFolder, look_alikes: pd.DataFrame, config: TrainingTitlesConfig
+) -> tuple[dict[str, Any], Figure]:
+    """Return counts, hours and the share of defective segments, and a figure of a few titles."""
+    return benchmark.summarise(titles, look_alikes, config)
 
 
 def embed_segments(

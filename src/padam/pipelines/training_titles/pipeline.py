@@ -4,7 +4,6 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from padam.pipelines.benchmark_titles import nodes as titles
 from padam.pipelines.training_titles import nodes
 
 
@@ -13,13 +12,13 @@ def create_pipeline(**_: Any) -> Pipeline:
     return Pipeline(
         [
             Node(
-                func=titles.find_look_alikes,
+                func=nodes.find_look_alikes,
                 inputs=["media", "source_index", "params:training_titles.titles"],
                 outputs="training_look_alikes",
                 name="find_look_alikes",
             ),
             Node(
-                func=titles.build_titles,
+                func=nodes.build_titles,
                 inputs=[
                     "media",
                     "source_index",
@@ -32,7 +31,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                 name="build_titles",
             ),
             Node(
-                func=titles.summarise,
+                func=nodes.summarise,
                 inputs=[
                     "training_titles",
                     "training_look_alikes",
