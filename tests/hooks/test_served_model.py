@@ -31,7 +31,8 @@ from tests.servers import fetch, free_port, serving
 def logged(tiny_model: PadamModel, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
     folder = tmp_path_factory.mktemp("logged")
     tiny_model.save(folder / "padam_model")
-    mlflow.pyfunc.save_model(folder / "pyfunc", **pyfunc_model(folder / "padam_model"))
+    with pyfunc_model(folder / "padam_model") as kept:
+        mlflow.pyfunc.save_model(folder / "pyfunc", **kept)
     return folder / "pyfunc"
 
 

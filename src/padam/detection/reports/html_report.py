@@ -116,8 +116,9 @@ def _facts(document: Document, names: Sequence[str]) -> Iterator[tuple[str, str]
     told = model["run_id"] in (None, "", model["version"])
     run = "" if told else f", run {model['run_id']}"
     # documents before 2.1 name neither the packaged model nor its digest
-    digest = f", SHA-256 {model['sha256'][:12]}…" if model.get("sha256") else ""
-    yield "Model", f"{model.get('name') or model['scorer']} {model['version']}{run}{digest}"
+    yield "Model", f"{model.get('name') or model['scorer']} {model['version']}{run}"
+    if model.get("sha256"):
+        yield "SHA-256 of the model", model["sha256"]
     threshold = model["threshold"]
     named = f", operating point {model['operating_point']}" if model.get("operating_point") else ""
     yield "Threshold", "none" if threshold is None else f"{threshold:.3f}{named}"

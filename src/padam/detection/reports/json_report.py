@@ -104,11 +104,9 @@ def write_document(document: Document, path: str | Path) -> None:
 
 
 def _packaged(scorer: Scorer) -> Document:
-    packaged = isinstance(scorer, PackagedScorer)
-    return {
-        "name": scorer.model_name if packaged else None,
-        "sha256": scorer.model_sha256 if packaged else None,
-    }
+    if not isinstance(scorer, PackagedScorer):
+        return {"name": None, "sha256": None}
+    return {"name": scorer.model_name, "sha256": scorer.model_sha256}
 
 
 def _verdict(segments: pd.DataFrame, threshold: float) -> str:
