@@ -107,7 +107,8 @@ def severity_table(figures: Figures) -> str:
         [
             _words(row["defect"]),
             row["group"],
-            f"{row['error_to_signal_db_from']:.0f} to {row['error_to_signal_db_to']:.0f} dB",
+            f"{_decibels(row['error_to_signal_db_from'])} to "
+            f"{_decibels(row['error_to_signal_db_to'])} dB",
             f"{row['actual']:.0f}",
             estimate(row, "auc"),
             estimate(row, "recall"),
@@ -200,6 +201,10 @@ def _records(table: pd.DataFrame) -> list[Row]:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _decibels(value: float) -> str:
+    return str(round(value))
 
 
 def _score(threshold: float | None) -> str:
