@@ -16,7 +16,6 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from padam import __version__
 from padam.audio.media_folder import MediaFolderError, find_media
@@ -24,8 +23,12 @@ from padam.audio.storage import Location, as_location, is_url
 from padam.corpus.command import corpus
 from padam.detection.batch import BatchError, Outcome, ScanTask, default_threads, run_batch
 from padam.detection.reports.smpte import RATES
+from padam.detection.review_volume import REVIEW_VOLUMES
+from padam.detection.screen import decided_by, results_table
 from padam.detection.severity import SEVERITIES
 from padam.detection.watch import stable_titles
+from padam.model_command import model as model_commands
+from padam.shipped import model_folder
 from padam.weights.command import weights
 
 EXIT_CLEAN, EXIT_DEFECTS, EXIT_NOT_SCANNED, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -34,6 +37,7 @@ FORMAT_NAMES = ("html", "csv", "audacity", "edl", "resolve", "xmeml", "ebu-qc", 
 """The page, and those of `reports.formats`, which takes longer to import than to name."""
 POLL_S = 5.0
 CAN_BE_MENDED = (OSError, ValueError)
+NEWEST = "newest"
 MODELS: Final = Path("data") / "06_models" / "padam_model"
 
 
@@ -44,6 +48,7 @@ def padam() -> None:
 
 
 padam.add_command(corpus)
+padam.add_command(model_commands)
 padam.add_command(weights)
 
 
@@ -52,9 +57,21 @@ padam.add_command(weights)
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--model",
-    help="PADAM model folder, a path or a URL; by default the project's newest.",
+    help="PADAM model folder, a path or a URL, or `newest`: the newest of the project around the "
+    "working directory. Default: the model that comes with the package.",
 )
-@click.option("--threshold", type=click.FloatRange(0.0, 1.0), help="Default: the model's own.")
+@click.option(
+    "--operating-point",
+    type=click.Choice(list(REVIEW_VOLUMES)),
+    help="Threshold at which so many segments of clean programme are flagged: "
+    + ", ".join(f"{name} {100 * share:g} %" for name, share in REVIEW_VOLUMES.items())
+    + ". Default: the model's own, for the greatest F1 of titles.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0.0, 1.0),
+    help="Default: the model's own; not along with --operating-point.",
+)
 @click.option(
     "--filter",
     "window",
@@ -121,6 +138,7 @@ def scan(
     files: tuple[str, ...],
     out: Path,
     model: str | None,
+    operating_point: str | None,
     threshold: float | None,
     window: tuple[float, float] | None,
     channels: str,
@@ -141,12 +159,17 @@ def scan(
 
     Exit status: 0 all clean, 1 defects found, 2 a title could not be scanned.
     """
+    if threshold is not None and operating_point is not None:
+        raise click.UsageError(
+            "--operating-point brings its threshold: give it or --threshold, not both"
+        )
     try:
         task = ScanTask(
-            model=as_location(model) if model else newest_model(),
+            model=model_location(model),
             out=writable(out),
             config={
                 "threshold": threshold,
+                "operating_point": operating_point,
                 **(dict(zip(("x_s", "y_s"), window, strict=True)) if window else {}),
                 "channels": channels if channels in WAYS else tuple(channels.split(",")),
             },
@@ -239,6 +262,8 @@ def tell(outcomes: list[Outcome], as_json: bool) -> None:
     """Print the result: a table for people, or a line of JSON."""
     if not as_json:
         Console().print(results_table(outcomes))
+        for line in dict.fromkeys(decided_by(each.document) for each in outcomes if each.document):
+            click.echo(line)
         return
     documents = [each.document for each in outcomes if each.document]
     missing = {each.name: each.reason for each in outcomes if not each.document}
@@ -261,6 +286,16 @@ def media_files(paths: Iterable[str | Path]) -> dict[str, Location]:
     return named
 
 
+def model_location(named: str | None) -> Location:
+    """Return the model to scan with: the one that is named, or the shipped one.
+
+    Raises OSError where there is none.
+    """
+    if named is None:
+        return model_folder()
+    return newest_model() if named == NEWEST else as_location(named)
+
+
 def newest_model() -> Path:
     """Return the newest PADAM model of the project around the working directory."""
     here = Path.cwd()
@@ -268,7 +303,8 @@ def newest_model() -> Path:
     versions = sorted(root.glob("*/padam_model"))
     if not versions:
         raise FileNotFoundError(
-            f"No PADAM model below '{root}'. Train one with `kedro run`, or name one with --model."
+            f"No PADAM model below '{root}'. Train one with `kedro run`, name one with --model, or "
+            "leave --model away to scan with the one that comes with the package."
         )
     return versions[-1]
 
@@ -283,39 +319,6 @@ def exit_status(outcomes: Iterable[Outcome], fail_on: str = "fyi") -> int:
         if severity and SEVERITIES.index(severity) >= SEVERITIES.index(fail_on):
             status = EXIT_DEFECTS
     return status
-
-
-def results_table(outcomes: Iterable[Outcome]) -> Table:
-    """Return the one-screen result: a row per event, and one per title without any."""
-    table = Table(title="PADAM scan", title_justify="left")
-    table.add_column("title", overflow="fold")
-    for column in ("verdict", "from", "to", "severity", "score"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("likely", overflow="fold")
-    for outcome in outcomes:
-        name, document = escape(outcome.name), outcome.document
-        if not document:
-            table.add_row(name, outcome.status, "", "", "", "", escape(outcome.reason))
-            continue
-        if not document["events"]:
-            table.add_row(name, outcome.status)
-        for event in document["events"]:
-            likely = ", ".join(
-                f"{defect['defect']} {defect['probability']:.2f}" for defect in event["defects"][:2]
-            )
-            table.add_row(
-                name,
-                outcome.status if name else "",
-                event["start_timecode"],
-                event["end_timecode"],
-                event["severity"],
-                f"{event['peak_score']:.2f}",
-                likely,
-            )
-            name = ""
-        for warning in document["warnings"]:
-            table.add_row("", "warning", "", "", "", "", escape(warning))
-    return table
 
 
 def main() -> None:

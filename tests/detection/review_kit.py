@@ -74,7 +74,7 @@ def document_of(
         )
     severities = [name for name in SEVERITIES if any(e["severity"] == name for e in events)]
     return {
-        "schema_version": "2.0",
+        "schema_version": "2.1",
         "fingerprint": "0" * 64,
         "tool": {"name": "padam", "version": "0.1.0"},
         "title": {
@@ -90,11 +90,14 @@ def document_of(
         },
         "model": {
             "scorer": "padam",
+            "name": None,
+            "sha256": None,
             "version": "1",
             "run_id": "0123abcd",
             "segment_s": SEGMENT_S,
             "threshold": threshold,
             "filter": {"x_s": 10, "y_s": 20},
+            "operating_point": None,
         },
         "verdict": "defective" if events else "clean",
         "severity": severities[0] if severities else None,

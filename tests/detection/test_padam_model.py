@@ -15,6 +15,7 @@ import skops.io
 
 from padam.audio.media import write_flac
 from padam.detection.padam_model import PadamModel, PadamModelError
+from padam.detection.review_volume import review_points
 
 AUDIO = np.random.default_rng(3).standard_normal((2, 200_000)).astype(np.float32) / 10
 
@@ -238,3 +239,51 @@ def test_a_model_from_before_native_evidence_loads(tiny_model, tmp_path):
     assert document.pop("native_evidence") is None
     path.write_text(json.dumps(document))
     assert PadamModel.load(tmp_path / "model").evidence_width == 0
+
+
+def test_a_model_from_before_names_and_operating_points_loads(tiny_model, tmp_path):
+    tiny_model.save(tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    document = json.loads(path.read_text())
+    del document["name"], document["operating_points"]
+    path.write_text(json.dumps(document))
+    loaded = PadamModel.load(tmp_path / "model")
+    assert (loaded.name, loaded.operating_points) == (None, {})
+    assert loaded.operating_point == tiny_model.operating_point
+
+
+def test_name_and_operating_points_come_back(tiny_model, tmp_path):
+    points = review_points(np.arange(500.0) / 500)
+    named = replace(tiny_model, name="padam-tiny", operating_points=points)
+    named.save(tmp_path / "model")
+    loaded = PadamModel.load(tmp_path / "model")
+    assert (loaded.name, loaded.operating_points) == ("padam-tiny", points)
+    document = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert document["operating_points"]["sensitive"] == {
+        "review_volume": 0.01,
+        "threshold": 0.99,
+        "filter": {"x_s": 0.0, "y_s": 0.0},
+        "segments": 500,
+        "reason": "",
+    }
+    assert document["operating_points"]["strict"]["threshold"] is None
+
+
+def test_an_operating_point_that_is_none_is_told(tiny_model, tmp_path):
+    tiny_model.save(tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    document = json.loads(path.read_text())
+    document["operating_points"] = {"strict": {"review_volume": 0.001, "segments": 5}}
+    path.write_text(json.dumps(document))
+    with pytest.raises(PadamModelError, match="give a threshold, or the reason"):
+        PadamModel.load(tmp_path / "model")
+
+
+def test_the_digest_is_of_the_description_and_of_no_changed_copy(tiny_model, tmp_path):
+    assert tiny_model.sha256 is None
+    tiny_model.save(tmp_path / "model")
+    loaded = PadamModel.load(tmp_path / "model")
+    content = (tmp_path / "model" / "model.json").read_bytes()
+    assert loaded.sha256 == hashlib.sha256(content).hexdigest()
+    assert replace(loaded, threshold=0.1).sha256 is None
+    assert replace(loaded, run_id=None).scorer().version == "untrained"

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from padam.audio.media import MediaError, write_flac
 from padam.detection.operating_point import OperatingPoint
+from padam.detection.review_volume import ReviewPoint
 from padam.detection.scan import ScanConfig, scan_title
 from padam.detection.temporal_filter import TemporalFilter
 from tests.audio.signals import write_media
@@ -54,6 +55,58 @@ def test_progress_runs_to_the_end(loud_title):
 def test_a_scorer_without_threshold_asks_for_one(loud_title):
     with pytest.raises(ValueError, match="loudness brings no threshold"):
         scan_title(loud_title, LoudnessScorer())
+
+
+class PointsScorer(LoudnessScorer):
+    """The stand-in with operating points by review volume."""
+
+    model_name = "loud-1"
+    model_sha256 = "0" * 64
+    review_points = {  # noqa: RUF012
+        "strict": ReviewPoint(review_volume=0.001, threshold=0.9, segments=1000),
+        "balanced": ReviewPoint(review_volume=0.005, segments=9, reason="9 are too few"),
+        "sensitive": ReviewPoint(review_volume=0.01, threshold=0.05, segments=1000),
+    }
+
+
+def test_an_operating_point_by_name_decides_and_is_recorded(loud_title):
+    scorer = PointsScorer(OperatingPoint(0.5, TemporalFilter(x_s=30, y_s=40)))
+    own = scan_title(loud_title, scorer)
+    assert (own["verdict"], own["model"]["operating_point"]) == ("clean", None)
+    strict = scan_title(loud_title, scorer, ScanConfig(operating_point="strict"))
+    assert strict["verdict"] == "clean"
+    sensitive = scan_title(loud_title, scorer, ScanConfig(operating_point="sensitive"))
+    assert sensitive["verdict"] == "defective"
+    found = sensitive["model"]
+    assert (found["name"], found["sha256"]) == ("loud-1", "0" * 64)
+    assert found["operating_point"] == "sensitive"
+    assert (found["threshold"], found["filter"]) == (0.05, {"x_s": 0.0, "y_s": 0.0})
+
+
+def test_a_filter_outranks_that_of_an_operating_point(loud_title):
+    config = ScanConfig(operating_point="sensitive", x_s=100, y_s=120)
+    document = scan_title(loud_title, PointsScorer(), config)
+    assert document["verdict"] == "clean"
+    assert document["model"]["filter"] == {"x_s": 100.0, "y_s": 120.0}
+    assert document["model"]["threshold"] == 0.05
+
+
+@pytest.mark.parametrize(
+    ("scorer", "name", "message"),
+    [
+        (PointsScorer(), "balanced", "'balanced': 9 are too few"),
+        (PointsScorer(), "loose", "'loose'; it has strict, balanced, sensitive"),
+        (SCORER, "strict", "'strict'; it has none"),
+    ],
+)
+def test_an_operating_point_that_is_not_there_is_told(loud_title, scorer, name, message):
+    with pytest.raises(ValueError, match=message):
+        scan_title(loud_title, scorer, ScanConfig(operating_point=name))
+
+
+def test_an_operating_point_and_a_threshold_clash():
+    with pytest.raises(ValidationError, match="not both"):
+        ScanConfig(threshold=0.5, operating_point="strict")
 
 
 def test_silence_that_cannot_be_scored_is_not_called_clean(tmp_path):

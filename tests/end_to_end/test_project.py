@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 
 from padam.commands import padam
 from padam.detection.padam_model import PadamModel
+from padam.detection.review_volume import REVIEW_VOLUMES
 from padam.detection.scan import scan_title
 from padam.hooks.mlflow_record import RUN_FILE, VERSION_TAG
 from padam.pipeline_registry import CHAIN
@@ -137,6 +138,9 @@ def test_the_model_folder_scans_as_the_pipeline_did(chain) -> None:
     again = scan_title(project.titles / "title.mp4", model.scorer())
     assert again["segments"] == document["segments"]
     assert again["verdict"] == document["verdict"]
+    assert set(model.operating_points) == set(REVIEW_VOLUMES)
+    too_few = {point.reason for point in model.operating_points.values()}
+    assert all("too few" in reason for reason in too_few), "of titles of a minute"
 
 
 def test_mlflow_holds_one_run_with_all_that_was_made(chain) -> None:
@@ -329,7 +333,8 @@ def test_no_model_of_the_project_names_the_remedy(
 ) -> None:
     project, _ = chain
     monkeypatch.chdir(tmp_path)
-    result = invoke("scan", project.titles / "title.mp4", "--out", tmp_path / "out")
+    title, out = project.titles / "title.mp4", tmp_path / "out"
+    result = invoke("scan", title, "--out", out, "--model", "newest")
     assert result.exit_code == 2
     assert "kedro run" in result.stderr
 
@@ -421,6 +426,7 @@ def test_review_a_run(project: Path, chain, monkeypatch: pytest.MonkeyPatch) -> 
 
 # Where each command of the README is run.
 RUN_BY = {
+    "make install": ".ci/run",
     "make run": ".ci/run",
     "make test": ".ci/run",
     ".venv/bin/kedro run --params media=/path/to/archive": "the fixture `chain`",

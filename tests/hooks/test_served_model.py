@@ -31,7 +31,8 @@ from tests.servers import fetch, free_port, serving
 def logged(tiny_model: PadamModel, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
     folder = tmp_path_factory.mktemp("logged")
     tiny_model.save(folder / "padam_model")
-    mlflow.pyfunc.save_model(folder / "pyfunc", **pyfunc_model(folder / "padam_model"))
+    with pyfunc_model(folder / "padam_model") as kept:
+        mlflow.pyfunc.save_model(folder / "pyfunc", **kept)
     return folder / "pyfunc"
 
 
@@ -48,7 +49,7 @@ def encoded(file: Path) -> str:
 
 def test_a_path_and_a_files_bytes_are_answered_with_the_scan(
     served: Any,
-    tiny_model: PadamModel,  # noqa: F811
+    logged: Path,
     loud_title: Path,  # noqa: F811
 ) -> None:
     rows = [
@@ -57,7 +58,8 @@ def test_a_path_and_a_files_bytes_are_answered_with_the_scan(
         {"path": loud_title.as_uri()},
     ]
     by_path, by_bytes, by_url = served.predict(pd.DataFrame(rows))
-    assert by_path == by_url == scan_title(loud_title, tiny_model.scorer())
+    model = PadamModel.load(logged.parent / "padam_model")
+    assert by_path == by_url == scan_title(loud_title, model.scorer())
     assert by_bytes["title"]["file"] == "row 2"
     assert by_bytes["segments"] == by_path["segments"]
     jsonschema.validate(by_bytes, schema(), jsonschema.Draft202012Validator)
@@ -89,7 +91,9 @@ def test_signature_example_and_environment_are_kept(logged: Path, served: Any) -
     assert (logged / "requirements.txt").read_text().split() == requirements()
     assert f"numpy=={version('numpy')}" in requirements()
     assert not [line for line in requirements() if "+" in line], "no package index has these"
-    assert (logged / "code" / "padam" / "detection" / "scan.py").is_file()
+    code = logged / "code" / "padam"
+    assert (code / "detection" / "scan.py").is_file()
+    assert not list(code.rglob("*.safetensors")), "the weights that come with the package"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from padam.detection.title_evaluation import EvaluationConfig
 from padam.hooks.run_summary import evaluation_rows
 from padam.models.cnn6 import Cnn6
 from padam.pipelines import benchmark, evaluation
+from padam.pipelines.evaluation.nodes import find_review_points
 from padam.pipelines.evaluation.pipeline import create_measurement
 from padam.quality.installed_weights import WeightsError
 from tests.archive import sound
@@ -350,3 +351,37 @@ def test_the_benchmark_needs_nothing_that_evaluation_does_not() -> None:
         "benchmark_titles",
         *(f"params:benchmark.{name}" for name in ("scoring", "tables", "failures", "compute")),
     }
+
+
+def test_operating_points_are_of_padams_clean_validation_segments(tmp_path: Path) -> None:
+    rows = [
+        {"scorer": scorer, "split": split, "title": title, "start_s": 10.0 * n, "score": score}
+        for n in range(101)
+        for scorer, split, title, score in (
+            ("padam", "validation", "a", n / 200),  # 0 … 0.5
+            ("padam", "validation", "b", 0.5 + (n + 1) / 400),  # 0.5025 … 0.755
+            ("padam", "test", "c", 0.99),
+            ("dnsmos", "validation", "a", 0.98),
+        )
+    ]
+    scores = pd.DataFrame(rows).assign(end_s=lambda t: t["start_s"] + 10.0)
+    names = pd.DataFrame(
+        [("a", "validation"), ("b", "validation"), ("c", "test")], columns=["title", "split"]
+    )
+    # the last of b, and the one before, which it only touches for a second
+    labels = pd.DataFrame(
+        [("b", 999.0, 1005.0, "hum")], columns=["title", "start_s", "end_s", "defect"]
+    )
+    points = find_review_points(scores, TitleFolder(tmp_path, names, labels))
+    assert {point.segments for point in points.values()} == {200}
+    assert points["sensitive"].threshold == pytest.approx(0.5 + 98 / 400), "the second highest"
+    assert points["balanced"].threshold == pytest.approx(0.5 + 99 / 400), "the highest"
+    assert "too few" in points["strict"].reason
+
+
+def test_without_validation_titles_there_is_no_operating_point(tmp_path: Path) -> None:
+    scores = pd.DataFrame(columns=["scorer", "split", "title", "start_s", "end_s", "score"])
+    titles = pd.DataFrame(columns=["title", "split"])
+    labels = pd.DataFrame(columns=["title", "start_s", "end_s", "defect"])
+    points = find_review_points(scores, TitleFolder(tmp_path, titles, labels))
+    assert {point.threshold for point in points.values()} == {None}

@@ -50,7 +50,11 @@ def markdown_tables(systems: pd.DataFrame, defects: pd.DataFrame, titles: Mappin
             if rows:
                 columns = _columns(level)
                 body = [[cell(row) for cell in columns.values()] for row in rows]
-                parts += [f"## {heading}", f"{how.capitalize()}.", _markdown(list(columns), body)]
+                parts += [
+                    f"## {heading}",
+                    f"{how.capitalize()}.",
+                    markdown_table(list(columns), body),
+                ]
     if not defects.empty:
         parts += ["## Recall and AUC by defect", *_defect_tables(defects)]
     return "\n\n".join(parts) + "\n"
@@ -120,17 +124,17 @@ def _columns(level: str) -> dict[str, Cell]:
     if level == "title":
         columns["Filter"] = _filter
     return columns | {
-        "Threshold": lambda row: row["note"] or _number(row["threshold"]),
-        "Precision": lambda row: _number(row["precision"]),
-        "Recall": lambda row: _estimate(row, "recall"),
-        "F1": lambda row: _estimate(row, "f1"),
-        "AP": lambda row: _estimate(row, "average_precision"),
-        "AUC": lambda row: _number(row["auc"]),
-        "False alarms per hour": lambda row: _number(row["false_alarms_per_hour"]),
-        "p of F1": lambda row: _number(row.get("f1_p"), 3),
-        "p of AP": lambda row: _number(row.get("average_precision_p"), 3),
+        "Threshold": lambda row: row["note"] or number(row["threshold"]),
+        "Precision": lambda row: number(row["precision"]),
+        "Recall": lambda row: estimate(row, "recall"),
+        "F1": lambda row: estimate(row, "f1"),
+        "AP": lambda row: estimate(row, "average_precision"),
+        "AUC": lambda row: number(row["auc"]),
+        "False alarms per hour": lambda row: number(row["false_alarms_per_hour"]),
+        "p of F1": lambda row: number(row.get("f1_p"), 3),
+        "p of AP": lambda row: number(row.get("average_precision_p"), 3),
         **(
-            {"F1 at the reference prevalence": lambda row: _number(row.get("f1_at_reference"))}
+            {"F1 at the reference prevalence": lambda row: number(row.get("f1_at_reference"))}
             if level == "segment"
             else {}
         ),
@@ -144,13 +148,15 @@ def _filter(row: Row) -> str:
     return f"{row['filter_x_s']:g} s/{row['filter_y_s']:g} s" if row["filter_y_s"] else "none"
 
 
-def _number(value: float | None, digits: int = 2) -> str:
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a number as tables have it; nothing for one that is absent."""
     return "" if value is None or pd.isna(value) else f"{value:.{digits}f}"
 
 
-def _estimate(row: Row, name: str) -> str:
-    low, high = _number(row.get(f"{name}_low")), _number(row.get(f"{name}_high"))
-    return _number(row[name]) + (f" [{low}, {high}]" if low and high else "")
+def estimate(row: Row, name: str) -> str:
+    """Return a measure of a row with its interval in brackets."""
+    low, high = number(row.get(f"{name}_low")), number(row.get(f"{name}_high"))
+    return number(row[name]) + (f" [{low}, {high}]" if low and high else "")
 
 
 def _defect_tables(defects: pd.DataFrame) -> Iterator[str]:
@@ -162,16 +168,17 @@ def _defect_tables(defects: pd.DataFrame) -> Iterator[str]:
             continue
         kinds = sorted(chosen["defect"].unique())
         cells = {
-            (row["scorer"], row["defect"]): f"{_number(row['recall'])} ({_number(row['auc'])})"
+            (row["scorer"], row["defect"]): f"{number(row['recall'])} ({number(row['auc'])})"
             for row in chosen.to_dict(orient="records")
         }
         scorers = in_order(chosen["scorer"].tolist())
         body = [[display_name(s), *(cells.get((s, k), "") for k in kinds)] for s in scorers]
         yield f"Of segments, AUC in brackets; {how}."
-        yield _markdown(["Model", *kinds], body)
+        yield markdown_table(["Model", *kinds], body)
 
 
-def _markdown(columns: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def markdown_table(columns: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     rows = [list(columns), ["---"] * len(columns), *map(list, body)]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
 

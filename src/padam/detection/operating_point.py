@@ -20,10 +20,14 @@ from padam.detection.temporal_filter import (
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Threshold and temporal filter with which a scorer decides on a title."""
+    """Threshold and temporal filter with which a scorer decides on a title.
+
+    `name` is that of a point that was asked for by name.
+    """
 
     threshold: float
     filter: TemporalFilter = NO_FILTER
+    name: str | None = None
 
 
 @dataclass(frozen=True)

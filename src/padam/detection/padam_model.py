@@ -22,6 +22,7 @@ from torch import nn
 from padam import __version__
 from padam.audio.storage import Location, folder_here
 from padam.detection.operating_point import OperatingPoint
+from padam.detection.review_volume import ReviewPoint
 from padam.detection.temporal_filter import NO_FILTER, TemporalFilter
 from padam.models.audio_encoder import (
     EMBEDDING_WIDTH,
@@ -57,7 +58,9 @@ class PadamModel:
     `probes` are the linear probes of the ablations, by name of the system. `threshold` and `filter`
     are title-level, from validation; `normaliser` is that of the fused quality q̂.
     `native_evidence` is the version of the native-rate evidence that is joined to r before the
-    classifier, None where it decides on r alone.
+    classifier, None where it decides on r alone. `operating_points` are further decisions by name;
+    `sha256` is the digest of the description that the model was loaded from, which holds those of
+    all its files, and None for a model that was made or changed since.
     """
 
     encoder: AudioEncoder
@@ -71,6 +74,9 @@ class PadamModel:
     run_id: str | None = None
     normaliser: Mapping[str, Any] = field(default_factory=dict)
     native_evidence: str | None = None
+    name: str | None = None
+    operating_points: Mapping[str, ReviewPoint] = field(default_factory=dict)
+    sha256: str | None = field(default=None, init=False, compare=False)
 
     @property
     def operating_point(self) -> OperatingPoint:
@@ -121,10 +127,14 @@ class PadamModel:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         document = {
             "format": FORMAT,
+            "name": self.name,
             "run_id": self.run_id,
             # NaN (no threshold could be tuned) is no JSON.
             "threshold": None if math.isnan(self.threshold) else self.threshold,
             "filter": self.filter.model_dump(),
+            "operating_points": {
+                name: point.model_dump() for name, point in self.operating_points.items()
+            },
             "label_names": list(self.label_names),
             "probes": sorted(self.probes),
             "versions": dict(self.versions),
@@ -168,9 +178,17 @@ class PadamModel:
                 versions=document["versions"],
                 run_id=document["run_id"],
                 normaliser=document["normaliser"],
-                native_evidence=document.get("native_evidence"),  # not in earlier models
+                # what follows is not in earlier models
+                native_evidence=document.get("native_evidence"),
+                name=document.get("name"),
+                operating_points={
+                    name: ReviewPoint.model_validate(point)
+                    for name, point in document.get("operating_points", {}).items()
+                },
             )
             _check_parts(model)
+            # a copy by `replace` is another model and has no digest
+            object.__setattr__(model, "sha256", _sha256(folder / DESCRIPTION))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise PadamModelError(folder, f"the model cannot be read ({error})") from error
         return model

@@ -18,7 +18,7 @@ from padam.detection.events import find_events, flag_segments
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.json_report import Document, detections_document
 from padam.detection.reports.timecode import timecode
-from padam.detection.scorers.base import NativeRateScorer, Scorer
+from padam.detection.scorers.base import NativeRateScorer, PackagedScorer, Scorer
 from padam.detection.segments import MINIMUM_LAST_S
 from padam.detection.severity import SeverityRules
 from padam.detection.temporal_filter import TemporalFilter
@@ -31,11 +31,15 @@ _LFE = ("LFE", "LFE2")
 
 
 class ScanConfig(BaseModel):
-    """How a title is scanned; None takes the model's own, tuned on its validation titles."""
+    """How a title is scanned; None takes the model's own, tuned on its validation titles.
+
+    `operating_point` names one of the model's by review volume; a filter given here outranks its.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     threshold: float | None = None
+    operating_point: str | None = None  # strict, balanced or sensitive; an extension
     x_s: float | None = Field(default=None, ge=0)
     y_s: float | None = Field(default=None, ge=0)
     # `every`: each channel but the LFE, which is no programme to a model; `downmix`: two of a
@@ -45,7 +49,12 @@ class ScanConfig(BaseModel):
     severity: SeverityRules = SeverityRules()
 
     @model_validator(mode="after")
-    def _filter_is_whole(self) -> ScanConfig:
+    def _decision_is_one(self) -> ScanConfig:
+        if self.threshold is not None and self.operating_point is not None:
+            raise ValueError(
+                f"the operating point {self.operating_point} has a threshold of its own: "
+                f"give it, or the threshold {self.threshold:g}, not both"
+            )
         if (self.x_s is None) != (self.y_s is None):
             raise ValueError("give both x_s and y_s of the temporal filter, or neither")
         if self.x_s is not None and self.y_s is not None:
@@ -65,10 +74,10 @@ def scan_title(
     `fingerprint` is kept in it: a digest of what the document depends on.
 
     Raises MediaError for a file that cannot be read or holds no audio, and ValueError where neither
-    the configuration nor the scorer has a threshold.
+    the configuration nor the scorer has a threshold, or the scorer lacks the operating point.
     """
     config = config or ScanConfig()
-    point = _operating_point(scorer, config)
+    point = chosen_point(scorer, config)
     info = probe(path)
     if not info.has_audio:
         raise MediaError(path, "holds no audio stream")
@@ -152,8 +161,13 @@ def _reporting(
         progress(min(done_s, duration_s) if duration_s > 0 else done_s, duration_s)
 
 
-def _operating_point(scorer: Scorer, config: ScanConfig) -> OperatingPoint:
-    own = scorer.operating_point
+def chosen_point(scorer: Scorer, config: ScanConfig) -> OperatingPoint:
+    """Return what the configuration and the scorer decide with; ValueError where that is nothing.
+
+    What the configuration says outranks what the scorer brings.
+    """
+    named = config.operating_point
+    own = scorer.operating_point if named is None else _named_point(scorer, named)
     threshold = config.threshold
     if threshold is None and own is not None:
         threshold = own.threshold
@@ -162,8 +176,20 @@ def _operating_point(scorer: Scorer, config: ScanConfig) -> OperatingPoint:
             f"{scorer.name} brings no threshold of its own; give one (ScanConfig.threshold)"
         )
     if config.x_s is not None and config.y_s is not None:
-        return OperatingPoint(threshold, TemporalFilter(x_s=config.x_s, y_s=config.y_s))
-    return OperatingPoint(threshold, own.filter if own else TemporalFilter())
+        return OperatingPoint(threshold, TemporalFilter(x_s=config.x_s, y_s=config.y_s), named)
+    return OperatingPoint(threshold, own.filter if own else TemporalFilter(), named)
+
+
+def _named_point(scorer: Scorer, name: str) -> OperatingPoint:
+    points = scorer.review_points if isinstance(scorer, PackagedScorer) else {}
+    if name not in points:
+        raise ValueError(
+            f"the model has no operating point '{name}'; it has {', '.join(points) or 'none'}"
+        )
+    point = points[name]
+    if point.threshold is None:
+        raise ValueError(f"the model has no operating point '{name}': {point.reason}")
+    return OperatingPoint(point.threshold, point.filter, name)
 
 
 def _warnings(

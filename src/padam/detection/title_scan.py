@@ -18,7 +18,7 @@ from padam.detection.padam_model import DESCRIPTION, PadamModel, PadamModelError
 from padam.detection.reports.folder import finished_document, write_formats, write_reports
 from padam.detection.reports.json_report import SCHEMA_VERSION, Document
 from padam.detection.reports.options import ReportOptions
-from padam.detection.scan import ScanConfig, scan_title
+from padam.detection.scan import ScanConfig, chosen_point, scan_title
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def use_threads(count: int) -> None:
 class TitleScan:
     """The model, loaded once, and what is done with each title.
 
-    Raises BatchError where the model cannot be used, or brings no threshold and none is given.
+    Raises BatchError where the model cannot be used, or lacks the operating point that is wanted.
     """
 
     def __init__(self, task: ScanTask) -> None:
@@ -40,6 +40,7 @@ class TitleScan:
             self._config = ScanConfig.model_validate(dict(task.config))
             self._options = ReportOptions.model_validate(dict(task.options))
             self._scorer = PadamModel.load(task.model).scorer()
+            chosen_point(self._scorer, self._config)
             self._model = hashlib.sha256(read_bytes(locate(task.model, DESCRIPTION))).hexdigest()
         except (PadamModelError, StorageError, OSError, ValueError) as error:
             raise BatchError(str(error)) from error

@@ -1,7 +1,9 @@
 """The PADAM model in MLflow: how it is logged, and what MLflow says of its requests and answers."""
 
 import base64
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +19,7 @@ from mlflow.types.schema import Array, ColSpec, Map, Object, Property, Schema
 import padam
 from padam.audio.media import write_flac
 from padam.detection.reports.json_report import schema
+from padam.shipped import MODEL
 
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 NAME = "padam"
@@ -36,22 +39,29 @@ _TYPES = {
 
 def log_padam_model(folder: Path) -> None:
     """Log and register a PADAM model folder as a pyfunc model that scans media."""
-    mlflow.pyfunc.log_model(name=NAME, registered_model_name=NAME, **pyfunc_model(folder))
+    with pyfunc_model(folder) as kept:
+        mlflow.pyfunc.log_model(name=NAME, registered_model_name=NAME, **kept)
 
 
-def pyfunc_model(folder: Path) -> dict[str, Any]:
-    """Return what MLflow keeps of a PADAM model folder.
+@contextmanager
+def pyfunc_model(folder: Path) -> Iterator[dict[str, Any]]:
+    """Give what MLflow keeps of a PADAM model folder, to be saved before the context ends.
 
     The model itself, the package's code, the versions of what that imports, signature and example.
     """
-    return {
-        "python_model": str(SERVED_MODEL),
-        "artifacts": {"padam_model": str(folder)},
-        "code_paths": [str(Path(padam.__file__).parent)],
-        "signature": signature(),
-        "input_example": input_example(),
-        "pip_requirements": requirements(),
-    }
+    with TemporaryDirectory() as scratch:
+        code = Path(scratch) / "padam"
+        # the weights that come with the package are of no use to another model
+        without = shutil.ignore_patterns("__pycache__", MODEL)
+        shutil.copytree(Path(padam.__file__).parent, code, ignore=without)
+        yield {
+            "python_model": str(SERVED_MODEL),
+            "artifacts": {"padam_model": str(folder)},
+            "code_paths": [str(code)],
+            "signature": signature(),
+            "input_example": input_example(),
+            "pip_requirements": requirements(),
+        }
 
 
 def requirements() -> list[str]:

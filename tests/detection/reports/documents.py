@@ -34,7 +34,7 @@ def document(events=(), file="film.mov", frame_rate=(25, 1), start="01:00:00:00"
     order = ["fyi", "issue", "blocker"]
     severities = [one["severity"] for one in events]
     made = {
-        "schema_version": "2.0",
+        "schema_version": "2.1",
         "tool": {"name": "padam", "version": "0.1.0"},
         "title": {
             "file": file,
@@ -49,11 +49,14 @@ def document(events=(), file="film.mov", frame_rate=(25, 1), start="01:00:00:00"
         },
         "model": {
             "scorer": "padam",
+            "name": "padam-test",
+            "sha256": "0123456789abcdef" * 4,
             "version": "3",
             "run_id": None,
             "segment_s": 10.0,
             "threshold": 0.5,
             "filter": {"x_s": 0.0, "y_s": 0.0},
+            "operating_point": None,
         },
         "verdict": "defective" if events else "clean",
         "severity": max(severities, key=order.index, default=None),

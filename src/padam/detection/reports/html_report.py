@@ -115,9 +115,13 @@ def _facts(document: Document, names: Sequence[str]) -> Iterator[tuple[str, str]
     # a model of ours is named after its run
     told = model["run_id"] in (None, "", model["version"])
     run = "" if told else f", run {model['run_id']}"
-    yield "Model", f"{model['scorer']} {model['version']}{run}"
+    # documents before 2.1 name neither the packaged model nor its digest
+    yield "Model", f"{model.get('name') or model['scorer']} {model['version']}{run}"
+    if model.get("sha256"):
+        yield "SHA-256 of the model", model["sha256"]
     threshold = model["threshold"]
-    yield "Threshold", "none" if threshold is None else f"{threshold:.3f}"
+    named = f", operating point {model['operating_point']}" if model.get("operating_point") else ""
+    yield "Threshold", "none" if threshold is None else f"{threshold:.3f}{named}"
     x_s, y_s = model["filter"]["x_s"], model["filter"]["y_s"]
     kept = f"{x_s:g} s of detections within {y_s:g} s" if x_s else "none"
     yield "Temporal filter", kept

@@ -26,12 +26,13 @@ from padam.detection.reports.timecode import timecode
 from padam.detection.scorers.base import (
     EVIDENCE_S,
     PROBABILITY_PREFIX,
+    PackagedScorer,
     Scorer,
     evidence_columns,
 )
 from padam.detection.severity import worst
 
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "2.1"
 
 Document = dict[str, Any]
 
@@ -69,11 +70,13 @@ def detections_document(
         },
         "model": {
             "scorer": scorer.name,
+            **_packaged(scorer),
             "version": scorer.version,
             "run_id": scorer.run_id,
             "segment_s": scorer.segment_s,
             "threshold": _rounded(point.threshold),
             "filter": {"x_s": point.filter.x_s, "y_s": point.filter.y_s},
+            "operating_point": point.name,
         },
         "verdict": _verdict(segments, point.threshold),
         "severity": worst([event.severity for event in events]),
@@ -98,6 +101,12 @@ def write_document(document: Document, path: str | Path) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     with written_whole(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
+
+
+def _packaged(scorer: Scorer) -> Document:
+    if not isinstance(scorer, PackagedScorer):
+        return {"name": None, "sha256": None}
+    return {"name": scorer.model_name, "sha256": scorer.model_sha256}
 
 
 def _verdict(segments: pd.DataFrame, threshold: float) -> str:

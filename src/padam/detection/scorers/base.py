@@ -6,7 +6,7 @@ evaluation and detection all scorers are alike: the greater the score, the more 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from padam.audio import Audio
 from padam.detection.operating_point import OperatingPoint
+from padam.detection.review_volume import ReviewPoint
 from padam.detection.segments import SEGMENT_S, Segment, iter_segments
 
 SEGMENT_COLUMNS = ["start_s", "end_s", "channel", "score"]
@@ -60,6 +61,15 @@ class NativeRateScorer(Scorer, Protocol):
     def at_rate(self, sample_rate: int) -> Scorer:
         """Return the scorer of a source of that rate; its `sample_rate` is that of its blocks."""
         ...
+
+
+@runtime_checkable
+class PackagedScorer(Scorer, Protocol):
+    """A scorer that decides with a packaged model, which may have operating points by name."""
+
+    model_name: str | None
+    model_sha256: str | None
+    review_points: Mapping[str, ReviewPoint]
 
 
 def score_in_batches(

@@ -78,8 +78,11 @@ class PadamScorer:
         self.model = model
         self.sample_rate = sample_rate
         self.run_id = model.run_id
-        self.version = model.run_id or "untrained"
+        self.version = model.run_id or (model.sha256 or "untrained")[:12]
         self.operating_point = model.operating_point
+        self.review_points = model.operating_points
+        self.model_name = model.name
+        self.model_sha256 = model.sha256
         self._batch_segments = batch_segments
 
     @functools.cached_property

@@ -22,6 +22,7 @@ from padam.detection.evaluation_figures import (
 from padam.detection.evaluation_tables import display_name, latex_tables, markdown_tables
 from padam.detection.operating_point import TitleScores, search_filters
 from padam.detection.padam_model import PadamModel
+from padam.detection.review_volume import ReviewPoint, review_points
 from padam.detection.title_evaluation import Evaluation, EvaluationConfig, evaluate_scorers
 from padam.detection.titles import Title, TitlePlan, TitlesConfig, plan_titles, render_title
 from padam.models.audio_encoder import AudioEncoder
@@ -166,10 +167,24 @@ def package_model(
     with_evidence: bool,
     fitted: dict[str, Any],
     systems: pd.DataFrame,
+    scores: pd.DataFrame,
+    titles: TitleFolder,
 ) -> PadamModel:
     """Return the model that `padam scan` loads, deciding as tuned on the validation titles."""
     model = candidate_model(encoder, head, classifier, probes, with_evidence)
     point = Evaluation(systems).operating_point("padam")
     return replace(
-        model, threshold=point.threshold, filter=point.filter, normaliser=fitted["normaliser"]
+        model,
+        threshold=point.threshold,
+        filter=point.filter,
+        normaliser=fitted["normaliser"],
+        operating_points=find_review_points(scores, titles),
     )
+
+
+def find_review_points(scores: pd.DataFrame, titles: TitleFolder) -> dict[str, ReviewPoint]:
+    """Return PADAM's operating points by review volume, of validation segments outside labels."""
+    rows = scores[(scores["scorer"] == "padam") & (scores["split"] == "validation")]
+    names = titles.titles.loc[titles.titles["split"] == "validation", "title"]
+    split = TitleScores.of(rows, titles.labels, names)
+    return review_points(split.scores[~split.truth])

@@ -106,7 +106,14 @@ def create_pipeline(**_: Any) -> Pipeline:
     )
     package = Node(
         func=nodes.package_model,
-        inputs=[*STAGES, EVIDENCE, "quality_normaliser", "evaluation_table"],
+        inputs=[
+            *STAGES,
+            EVIDENCE,
+            "quality_normaliser",
+            "evaluation_table",
+            "title_scores",
+            "evaluation_titles",
+        ],
         outputs="padam_model",
         name="package_model",
     )
