@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from kedro.io.core import Version
 
 from padam.audio.media import write_flac
 from padam.audio.storage import Location, identity, locate, read_bytes
@@ -52,9 +53,23 @@ class TitleFolder:
 
 
 class TitlesDataset(ShardFolderDataset):
-    """Assembles titles as shards, one a title; loads as a ``TitleFolder``."""
+    """Assembles titles as shards, one a title; loads as a ``TitleFolder``.
+
+    A folder without titles is refused, unless it ``may_be_empty``.
+    """
 
     suffix = ".flac"
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        may_be_empty: bool = False,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=filepath, version=version, metadata=metadata)
+        self._may_be_empty = may_be_empty
 
     @staticmethod
     def write_shard(path: Path, content: Any) -> None:
@@ -85,15 +100,18 @@ class TitlesDataset(ShardFolderDataset):
 
     def read_folder(self, folder: Location) -> TitleFolder:
         """Return titles and labels; audio stays where it is."""
-        return read_titles(folder)
+        return read_titles(folder, may_be_empty=self._may_be_empty)
 
 
-def read_titles(folder: Location) -> TitleFolder:
+def read_titles(folder: Location, *, may_be_empty: bool = False) -> TitleFolder:
     """Return the titles and labels of a folder, checked (see `check_titles`).
 
     Raises ValueError where a table is missing, cannot be read, or says what cannot be.
     """
-    checked = check_titles(_table(folder, TITLES), _table(folder, LABELS), folder)
+    titles, labels = _table(folder, TITLES), _table(folder, LABELS)
+    if may_be_empty and titles.empty:
+        return TitleFolder(folder, titles, labels)
+    checked = check_titles(titles, labels, folder)
     for note in checked.notes:
         logger.warning("%s: %s", folder, note)
     return TitleFolder(folder, checked.titles, checked.labels, checked.notes)

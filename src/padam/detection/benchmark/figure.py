@@ -23,6 +23,10 @@ def title_levels_figure(
 ) -> Figure:
     """Level in dB over time of some titles, defects shaded; one title of each defect first."""
     shown = _chosen(titles, labels, limit)
+    if shown.empty:
+        figure = Figure(figsize=(10, 1.0))
+        figure.text(0.5, 0.5, "no titles", ha="center", va="center")
+        return figure
     figure = Figure(figsize=(10, 1.0 + 1.1 * len(shown)), layout="constrained")
     axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     colours = {name: f"C{index}" for index, name in enumerate(DEFECT_NAMES)}

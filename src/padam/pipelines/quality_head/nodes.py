@@ -96,7 +96,7 @@ def represent_segments(
     head: QualityHead, embeddings: Mapping[str, Floats], segments: pd.DataFrame
 ) -> pd.DataFrame:
     """Return a row per complete segment of the training titles, as `represent_clips` does."""
-    table = segments[segments["complete"]].reset_index(drop=True)
+    table = segments[segments["complete"].astype(bool)].reset_index(drop=True)
     rows = chosen_segments(embeddings, table)
     table["representation"] = [
         r for block in blocks(len(rows)) for r in represent(head, rows[block])
@@ -112,7 +112,7 @@ def labelled_segments(
     embeddings: Mapping[str, Floats], segments: pd.DataFrame
 ) -> LabelledEmbeddings:
     """Return the complete segments of the training titles with their labels, unread."""
-    complete = segments[segments["complete"]]
+    complete = segments[segments["complete"].astype(bool)]
     return LabelledEmbeddings.validated(
         chosen_segments(embeddings, complete),
         complete[list(DEFECT_NAMES)].to_numpy(dtype=np.float32),
