@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from padam.detection.scorers.base import (
 )
 from padam.detection.scorers.padam import PadamAblations, PadamScorer, mean_embedding
 from padam.detection.title_embeddings import TitleEmbeddings, embed_title
+from padam.models.defect_classifier import LinearProbe
 from padam.models.native_evidence import native_evidence
 from padam.training.embedding import embed_audio, represent
 
@@ -193,6 +195,26 @@ def test_evidence_of_the_sources_rate_is_joined_to_r(evidence_model):
     expected = evidence_model.classifier.score(rows)
     np.testing.assert_allclose(scores["score"].iloc[:2], expected, atol=1e-4)
     assert len(evidence_columns(scores)) == 25
+
+
+def test_probes_on_r_with_evidence_name_the_defects_where_the_model_has_them(evidence_model):
+    rng = np.random.default_rng(2)
+    width = 24 + native_evidence(NATIVE[:, :441_000], 44_100).shape[1]
+    rows = rng.standard_normal((40, width)).astype(np.float32)
+    probes = {
+        f"names_{label}": LinearProbe(balanced=False).fit(rows, (rows[:, n] > 0).astype(int))
+        for n, label in enumerate(evidence_model.label_names)
+    }
+    named = replace(evidence_model, probes={**evidence_model.probes, **probes})
+    scores = PadamScorer(named, sample_rate=44_100).score([NATIVE])
+    first = resample(NATIVE, 44_100, RATE)[:, : 10 * RATE]
+    r = represent(named.quality_head, embed_audio(named.encoder, first))
+    joined = np.concatenate([r, native_evidence(NATIVE[:, :441_000], 44_100)], axis=1)
+    for label in named.label_names:
+        logits = probes[f"names_{label}"].pipeline.predict_proba(joined)[:, 1]
+        np.testing.assert_allclose(scores[f"p_{label}"].iloc[:2], logits, atol=1e-3)
+    without = PadamScorer(evidence_model, sample_rate=44_100).score([NATIVE])
+    assert not np.allclose(without["p_hum"], scores["p_hum"], atol=1e-3)
 
 
 @pytest.mark.parametrize("scorer", [PadamAblations, PadamScorer])

@@ -38,6 +38,7 @@ from padam.pipelines.defect_classifier.nodes import (
     TrainedOn,
     fit_probes,
     gather_rows,
+    naming_probes,
     rows_of,
 )
 from padam.pipelines.feature_extractor.nodes import measure_native_evidence
@@ -155,6 +156,8 @@ def representations(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[str, A
                 "channel": 0,
                 "split": "train" if number < 40 else "validation",
                 "defective": defective,
+                **dict.fromkeys(DEFECT_NAMES, 0),
+                "hum": defective,
                 "representation": vector,
                 "native_evidence": np.zeros(0),
             }
@@ -232,6 +235,25 @@ def test_native_evidence_is_joined_to_r_and_has_a_probe_of_its_own() -> None:
     probes = fit_probes(table, embeddings, {})
     assert probes["quality_head"].score(rows[:, :16]).shape == (40,)
     assert probes["native_evidence"].predict(rows[:, 16:]).tolist() == labels.tolist()
+    assert not any(name.startswith("names_") for name in probes)  # hum alone: nothing to tell apart
+
+
+def test_a_defect_is_named_from_r_with_evidence() -> None:
+    table, _ = representations(np.random.default_rng(3))
+    rng = np.random.default_rng(4)
+    which = rng.integers(0, 8, len(table))
+    for number, name in enumerate(DEFECT_NAMES):
+        table[name] = (which == number).astype(int)
+    table["native_evidence"] = [np.eye(8)[n] + 0.1 * rng.normal(size=8) for n in which]
+    train = table[table["split"] == "train"]
+    probes = naming_probes(train)
+    assert list(probes) == [f"names_{name}" for name in DEFECT_NAMES]
+    rows = rows_of(table, "train")[0]
+    logits = np.stack([probe.decision_function(rows) for probe in probes.values()], axis=1)
+    named = which[table["split"] == "train"]
+    assert (logits.argmax(axis=1) == named)[named < 7].mean() > 0.95
+    assert (logits[named == 7] < 0).all()
+    assert naming_probes(train[train["hum"] == 0]) == {}
 
 
 def test_evidence_is_measured_where_it_is_wanted_and_empty_where_not(tmp_path: Path) -> None:

@@ -32,6 +32,10 @@ class FittedClassifier(Protocol):
         """Return s (n,) in (0, 1), 1 = surely defective, for representations r (n, width)."""
         ...
 
+    def decision_function(self, r: npt.ArrayLike) -> Floats:
+        """Return d (n,), positive on the defective side, for representations r (n, width)."""
+        ...
+
     def save(self, path: str | Path) -> None:
         """Write the folder ``path``."""
         ...

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from scipy.special import expit
 
 from padam.audio import Audio
 from padam.detection.heard_segments import HeardSegment, heard_segments
@@ -49,6 +50,8 @@ Columns = dict[str, npt.NDArray[np.floating]]
 FEATURE_EXTRACTOR = "feature_extractor"
 QUALITY_HEAD = "quality_head"
 NATIVE_EVIDENCE = "native_evidence"
+NAMING = "names_"
+"""Begins the names of the probes that tell a defect from others (extension): `names_<defect>`."""
 
 
 def mean_embedding(embeddings: Embeddings) -> npt.NDArray[np.float32]:
@@ -149,12 +152,27 @@ class PadamScorer:
         )
         for index, scores in enumerate(local.reshape(windows.shape[:-1]).T):
             columns[f"{EVIDENCE_PREFIX}{index}"] = scores
-        with torch.inference_mode():
-            logits = self.model.quality_head.classify(torch.from_numpy(representation))
-            probabilities = torch.sigmoid(logits).numpy()
+        probabilities = self._probabilities(representation, evidence)
         for index, label in enumerate(self.model.label_names):
             columns[f"{PROBABILITY_PREFIX}{label}"] = probabilities[:, index]
         return columns
+
+    def _probabilities(
+        self, representation: npt.NDArray[np.float32], evidence: Evidence
+    ) -> npt.NDArray[np.floating]:
+        """Return the probability (n, labels) of each defect.
+
+        By the probes on r with native-rate evidence where the model has them, else by the quality
+        head, as in the paper.
+        """
+        names = [f"{NAMING}{label}" for label in self.model.label_names]
+        if all(name in self.model.probes for name in names):
+            rows = np.concatenate([representation, evidence], axis=1)
+            logits = [self.model.probes[name].decision_function(rows) for name in names]
+            return np.asarray(expit(np.stack(logits, axis=1)))
+        with torch.inference_mode():
+            found = self.model.quality_head.classify(torch.from_numpy(representation))
+            return np.asarray(torch.sigmoid(found).numpy())
 
 
 class PadamAblations(PadamScorer):

@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict
 from sklearn.metrics import f1_score
 
 from padam.datasets.shard_jobs import fingerprint
+from padam.defects.registry import DEFECT_NAMES
 from padam.detection.matching import best_threshold
 from padam.detection.scorers.padam import (
     FEATURE_EXTRACTOR,
+    NAMING,
     NATIVE_EVIDENCE,
     QUALITY_HEAD,
     mean_embedding,
@@ -25,6 +27,9 @@ from padam.models.nystroem_classifier import NystroemClassifier
 from padam.models.refit import RefitConfig, refit_classifier
 from padam.models.search import LENGTH, SvmSearchConfig, search_classifier
 from padam.training.pairs import Floats
+
+NAMING_REGULARISATION = 30.0
+"""Of probabilities, which are to be no more certain on titles than they are right."""
 
 
 class TrainedOn(BaseModel):
@@ -102,7 +107,8 @@ def fit_probes(
 ) -> dict[str, LinearProbe]:
     """Fit the ablations of PADAM's Table 3: stage 1 and stage 2, each with a linear probe.
 
-    Native-rate evidence has one of its own, where it was measured. Raises ValueError for a row
+    Native-rate evidence has one of its own, where it was measured, and with it defects are named
+    (`naming_probes`). Raises ValueError for a row
     without an embedding.
     """
     of_clips, of_segments = set(clip_embeddings), set(segment_embeddings)
@@ -123,8 +129,27 @@ def fit_probes(
         NATIVE_EVIDENCE: np.stack(train["native_evidence"].tolist()),
     }
     labels = train["defective"].to_numpy(dtype=np.int64)
-    return {
+    probes = {
         name: LinearProbe().fit(rows, labels) for name, rows in features.items() if rows.shape[1]
+    }
+    if NATIVE_EVIDENCE in probes:
+        probes |= naming_probes(train)
+    return probes
+
+
+def naming_probes(train: pd.DataFrame) -> dict[str, LinearProbe]:
+    """Fit what names a defect from r with native-rate evidence: a probe per defect that occurs.
+
+    An extension: the paper's names are those of the quality head, which hears 16 kHz. None where a
+    defect, or its absence, is missing in the training rows.
+    """
+    rows, _ = rows_of(train, "train")
+    defects = train[list(DEFECT_NAMES)].to_numpy(dtype=np.int64)
+    if (defects.min(axis=0) == defects.max(axis=0)).any():
+        return {}
+    return {
+        f"{NAMING}{name}": LinearProbe(NAMING_REGULARISATION, balanced=False).fit(rows, column)
+        for name, column in zip(DEFECT_NAMES, defects.T, strict=True)
     }
 
 
