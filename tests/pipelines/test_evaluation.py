@@ -27,7 +27,8 @@ from padam.detection.systems import ScoringConfig
 from padam.detection.title_evaluation import EvaluationConfig
 from padam.hooks.run_summary import evaluation_rows
 from padam.models.cnn6 import Cnn6
-from padam.pipelines import benchmark, evaluation
+from padam.pipelines import benchmark, evaluation, packaging
+from padam.pipelines.evaluation import nodes
 from padam.pipelines.evaluation.nodes import find_review_points
 from padam.pipelines.evaluation.pipeline import create_measurement
 from padam.quality.installed_weights import WeightsError
@@ -385,3 +386,15 @@ def test_without_validation_titles_there_is_no_operating_point(tmp_path: Path) -
     labels = pd.DataFrame(columns=["title", "start_s", "end_s", "defect"])
     points = find_review_points(scores, TitleFolder(tmp_path, titles, labels))
     assert {point.threshold for point in points.values()} == {None}
+
+
+def test_a_model_is_packaged_from_the_benchmark_as_from_the_evaluation() -> None:
+    pipeline = packaging.create_pipeline()
+    (node,) = pipeline.nodes
+    assert node.func is nodes.package_model
+    assert pipeline.outputs() == {"padam_model"}
+    tables = {"benchmark.evaluation_table", "benchmark.title_scores", "benchmark_titles"}
+    assert tables < pipeline.inputs()
+    own = evaluation.create_pipeline().only_nodes("evaluation.package_model").inputs()
+    renamed = {"evaluation_table", "title_scores", "evaluation_titles"}
+    assert pipeline.inputs() - tables == own - renamed

@@ -90,6 +90,27 @@ def create_measurement() -> Pipeline:
     )
 
 
+def create_packaging() -> Pipeline:
+    """Return the node that puts the three stages together with the decisions tuned for them."""
+    return Pipeline(
+        [
+            Node(
+                func=nodes.package_model,
+                inputs=[
+                    *STAGES,
+                    EVIDENCE,
+                    "quality_normaliser",
+                    "evaluation_table",
+                    "title_scores",
+                    "evaluation_titles",
+                ],
+                outputs="padam_model",
+                name="package_model",
+            )
+        ]
+    )
+
+
 def create_pipeline(**_: Any) -> Pipeline:
     """Return the pipeline that measures PADAM beside its ablations and baselines (PADAM §5.1)."""
     titles = Node(
@@ -104,21 +125,8 @@ def create_pipeline(**_: Any) -> Pipeline:
         outputs="evaluation_titles",
         name="build_titles",
     )
-    package = Node(
-        func=nodes.package_model,
-        inputs=[
-            *STAGES,
-            EVIDENCE,
-            "quality_normaliser",
-            "evaluation_table",
-            "title_scores",
-            "evaluation_titles",
-        ],
-        outputs="padam_model",
-        name="package_model",
-    )
     return Pipeline(
-        [titles, *create_measurement().nodes, package],
+        [titles, *create_measurement().nodes, *create_packaging().nodes],
         namespace="evaluation",
         prefix_datasets_with_namespace=False,
     )
