@@ -10,19 +10,10 @@ from safetensors.torch import save_file
 
 from padam.defects.registry import DEFECT_NAMES
 from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
-from padam.models.losses import masked_contrastive
 from padam.training.audio_visual import AudioVisualConfig
-from padam.training.degradation_aware import (
-    CLEAN,
-    TRAIN,
-    VALIDATION,
-    degradation_contrast,
-    draw_batch,
-    held_out_metrics,
-    labels_loss,
-    pooled,
-    train_degradation_aware,
-)
+from padam.training.degradation_aware import pooled, train_degradation_aware
+from padam.training.degradation_batches import CLEAN, TRAIN, VALIDATION, draw_batch
+from padam.training.degradation_validation import held_out_metrics
 from padam.training.degradations import Degradation, draw_degradation
 from padam.training.launch import LaunchConfig, launch_audio_visual
 from padam.training.sounds import SoundPool, read_pool
@@ -74,58 +65,6 @@ def changed(**degradations: object) -> AudioVisualConfig:
     return AudioVisualConfig.model_validate(plain)
 
 
-def contrast_in_loops(z: np.ndarray, numbers: list[int], temperature: float) -> float:
-    unit = z / np.linalg.norm(z, axis=1, keepdims=True)
-    rows = []
-    for i, own in enumerate(numbers):
-        others = [k for k in range(len(numbers)) if k != i]
-        total = sum(math.exp(unit[i] @ unit[k] / temperature) for k in others)
-        terms = [
-            -math.log(math.exp(unit[i] @ unit[k] / temperature) / total)
-            for k in others
-            if numbers[k] == own
-        ]
-        if terms:
-            rows.append(sum(terms) / len(terms))
-    return sum(rows) / len(rows)
-
-
-def test_contrast_is_what_loops_over_pairs_give():
-    z = torch.randn(9, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    numbers = [0, 1, 1, 2, 0, 3, 2, 0, 4]  # 3 and 4 have no positive
-    found = float(degradation_contrast(z, torch.tensor(numbers), 0.2))
-    assert found == pytest.approx(contrast_in_loops(z.numpy(), numbers, 0.2), rel=1e-6)
-
-
-def test_rows_alike_by_degradation_cost_nothing_and_rows_alike_by_content_cost_much():
-    degradation, content = torch.tensor([1, 2, 2, 3, 3, 1]), torch.tensor([0, 0, 1, 1, 2, 2])
-    by_degradation = torch.eye(4)[degradation]
-    by_content = torch.eye(4)[content]
-    assert float(degradation_contrast(by_degradation, degradation, 0.1)) < 0.01
-    assert float(degradation_contrast(by_content, degradation, 0.1)) > 5
-
-
-def test_equal_rows_give_the_logarithm_of_the_others():
-    rows = torch.ones(6, 4)
-    numbers = torch.tensor([1, 1, 2, 2, 3, 3])
-    assert float(degradation_contrast(rows, numbers, 0.1)) == pytest.approx(math.log(5))
-
-
-def test_contrast_without_a_positive_is_zero():
-    z = torch.randn(3, 4)
-    assert float(degradation_contrast(z, torch.tensor([1, 2, 3]), 0.1)) == 0
-
-
-def test_labels_cost_ln_2_each_where_nothing_is_known_and_nothing_where_all_is():
-    truth = torch.zeros(2, 3, 7, dtype=torch.bool)
-    truth[0, 1, 4] = True
-    assert float(labels_loss(torch.zeros(2, 3, 8), truth)) == pytest.approx(8 * math.log(2))
-    sure = torch.full((2, 3, 8), -50.0)
-    sure[..., 7] = 50.0
-    sure[0, 1, 4], sure[0, 1, 7] = 50.0, -50.0
-    assert float(labels_loss(sure, truth)) < 1e-6
-
-
 def test_pooling_takes_the_degraded_windows_or_all_of_a_clean_row():
     windows = torch.arange(6.0).reshape(2, 3, 1)
     truth = torch.zeros(2, 3, 7, dtype=torch.bool)
@@ -135,7 +74,7 @@ def test_pooling_takes_the_degraded_windows_or_all_of_a_clean_row():
 
 def test_a_degradation_lies_over_two_contents_and_a_content_under_two_degradations(pool):
     for step in range(3):
-        batch = draw_batch(pool, TINY, slice(None), step, TRAIN)
+        batch = draw_batch(pool, TINY, TRAIN, step)
         assert batch["audio"].shape == (8, round(0.8 * RATE))
         assert batch["truth"].shape == (8, 2, 7)
         numbers, contents = batch["degradation"].numpy(), batch["content"].numpy()
@@ -152,7 +91,7 @@ def test_the_same_degradation_has_one_kind_strength_and_place_over_other_content
     config = changed(workflow=TINY.degradations.workflow.model_dump() | {"defects": ["clicks"]})
     times = {}
     for step in range(6):
-        batch = draw_batch(pool, config, slice(None), step, TRAIN)
+        batch = draw_batch(pool, config, TRAIN, step)
         for row, number in enumerate(batch["degradation"].tolist()):
             if number != CLEAN:
                 times.setdefault((step, number), []).append(batch["truth"][row])
@@ -168,7 +107,7 @@ def test_versions_of_a_content_differ_by_the_defects_alone(pool):
     )
     compared = 0
     for step in range(8):
-        batch = draw_batch(pool, config, slice(None), step, TRAIN)
+        batch = draw_batch(pool, config, TRAIN, step)
         windows = batch["audio"].unflatten(1, (2, -1))
         clean = ~batch["truth"].any(2)
         for first in range(0, 8, 2):
@@ -181,28 +120,26 @@ def test_versions_of_a_content_differ_by_the_defects_alone(pool):
 
 
 def test_batches_are_drawn_by_step_and_use_alone(pool):
-    first = draw_batch(pool, TINY, slice(None), 3, TRAIN)
-    again = draw_batch(pool, TINY, slice(None), 3, TRAIN)
+    first = draw_batch(pool, TINY, TRAIN, 3)
+    again = draw_batch(pool, TINY, TRAIN, 3)
     assert all(torch.equal(first[name], again[name]) for name in first)
     for other in (
-        draw_batch(pool, TINY, slice(None), 4, TRAIN),
-        draw_batch(pool, TINY, slice(None), 3, VALIDATION),
+        draw_batch(pool, TINY, TRAIN, 4),
+        draw_batch(pool, TINY, VALIDATION, 3),
     ):
         assert not torch.equal(first["audio"], other["audio"])
 
 
 def test_processes_draw_the_parts_of_one_batch(pool):
-    whole = draw_batch(pool, TINY, slice(None), 2, TRAIN)
-    parts = [draw_batch(pool, TINY, slice(a, a + 2), 2, TRAIN) for a in (0, 2)]
-    for name, value in whole.items():
-        assert torch.equal(value, torch.cat([part[name] for part in parts]))
+    whole = draw_batch(pool, TINY, TRAIN, 2)
+    parts = [draw_batch(pool, TINY, TRAIN, 2, mine=slice(a, a + 2)) for a in (0, 2)]
+    for name in set(whole) - {"step"}:
+        assert torch.equal(whole[name], torch.cat([part[name] for part in parts]))
 
 
 def test_it_learns_which_window_is_degraded(sources, tmp_path):
-    only_hiss = TINY.degradations.workflow.model_dump() | {
-        "defects": ["hiss"],
-        "several_count": [2, 2],
-    }
+    loud = {"hiss": {"snr_db": [-3.0, 0.0], "beta": [-0.5, 0.5], "highpass": [1e-5, 1e-4]}}
+    only_hiss = TINY.degradations.workflow.model_dump() | {"defects": ["hiss"], "ranges": loud}
     config = changed(workflow=only_hiss).model_copy(
         update={"steps": 50, "validate_every": 50, "max_lr": 2e-3, "validation_clips": 64}
     )
@@ -278,6 +215,7 @@ def test_metrics_of_perfect_and_of_collapsed_embeddings():
         ({"degradations": {"contrast_weight": 0, "labels_weight": 0}}, "nothing is learned"),
         ({"degradations": {"contrast_weight": -1}}, "greater than or equal to 0"),
         ({"degradations": {"workflow": {"defects": ["wow"]}}}, "unknown defects"),
+        ({"degradations": {"workflow": {"sample_rate": 8000}}}, "greater than or equal to 16000"),
         ({"degradations": {"programme": {"effects": []}}}, "at least 1"),
         ({"degradations": {"programme": {"pause_s": [2.0, 1.0]}}}, "not ordered"),
     ],
@@ -303,8 +241,15 @@ def test_a_degradation_names_its_defects_in_the_order_of_application():
     assert not Degradation(("hum",), (0,)).loses_packets
 
 
-def test_contrast_is_the_negative_of_the_masked_likelihood():
-    z = torch.nn.functional.normalize(torch.randn(4, 3), dim=1)
-    numbers = torch.tensor([1, 1, 2, 2])
-    mask = torch.block_diag(torch.ones(2, 2), torch.ones(2, 2))
-    assert torch.isclose(degradation_contrast(z, numbers, 0.3), -masked_contrastive(z, mask, 0.3))
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(sources, tmp_path):
+    two = launch_audio_visual(
+        sources[:3], sources[3:], TINY, tmp_path / "two", LaunchConfig(processes=2)
+    )
+    one = launch_audio_visual(sources[:3], sources[3:], TINY, tmp_path / "one")
+    assert two.history[["step", "metric"]].equals(one.history[["step", "metric"]])
+    np.testing.assert_allclose(two.history["value"], one.history["value"], rtol=5e-3, atol=5e-3)
+    for (name, ours), theirs in zip(
+        two.encoder.state_dict().items(), one.encoder.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-2, msg=name)

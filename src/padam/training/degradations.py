@@ -41,6 +41,8 @@ Truth = npt.NDArray[np.bool_]
 class DegradationWorkflow(WorkflowConfig):
     """The production workflow as crops are degraded in it; what differs from clips says so."""
 
+    # the encoder hears at 16 kHz
+    sample_rate: int = Field(default=48_000, ge=SAMPLE_RATE, le=655_350)
     # from a quiet passage to full scale; clips: -6 to -1
     peak_db: Annotated[tuple[float, float], within(-40, -1)] = (-24.0, -1.0)
     clean_probability: float = Field(default=0.25, ge=0, le=1)
@@ -65,7 +67,7 @@ class DegradationConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # of the contrast: one degradation over other content attracts, all else repels
-    contrast_weight: float = Field(default=1.0, ge=0)
+    contrast_weight: float = Field(default=0.5, ge=0)
     # of the defects of each window of 0.4 s, told by a linear layer
     labels_weight: float = Field(default=1.0, ge=0)
     programme: ProgrammeRanges = ProgrammeRanges()

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 STRETCH_S: Final = 20.0
 SILENT_DB: Final = -50.0
 DRAWS: Final = 10
+UNREAD: Final = "cache_gb holds no stretch of it"
 
 Samples = npt.NDArray[np.int16]
 
@@ -155,7 +156,7 @@ def _read(
 
 
 def _unread(number: int, counts: dict[int, int]) -> str:
-    return "" if number in counts else "cache_gb holds no stretch of it"
+    return "" if number in counts else UNREAD
 
 
 def _row(
