@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from padam.defects.audibility import error_level_db, is_audible
+from padam.defects.audibility import error_level_db, error_levels_db, is_audible
 from tests.defects.conftest import RATE
 
 
@@ -42,3 +42,15 @@ def test_the_floor_is_reached_where_the_level_says_so(long_clip, at, error):
     for floor_db in (level_db - 0.01, level_db + 0.01, -30):
         reached = is_audible(long_clip, degraded, RATE, 24000, floor_db)
         assert reached == (level_db >= floor_db)
+
+
+def test_each_frame_of_20_ms_has_its_level():
+    time = np.arange(RATE) / RATE
+    tone = np.tile(0.5 * np.sin(2 * np.pi * 1000 * time), (2, 1)).astype(np.float32)
+    degraded = tone.copy()
+    frame = RATE // 50
+    degraded[1, 3 * frame : 4 * frame] *= np.float32(1.1)
+    levels = error_levels_db(tone, degraded, RATE, 24000)
+    assert levels.shape == (50,)
+    assert levels[3] == pytest.approx(-20, abs=0.1)
+    assert (np.delete(levels, 3) == -np.inf).all()

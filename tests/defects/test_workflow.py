@@ -12,9 +12,9 @@ from padam.defects.workflow import (
     SilentSourceError,
     UnusableSourceError,
     WorkflowConfig,
-    _draw_names,
     deliver,
     draw_clip,
+    draw_names,
     make_pair,
     render_clip,
 )
@@ -41,7 +41,7 @@ def short():
 def test_shares_of_single_several_and_clean_clips():
     rng = np.random.default_rng(0)
     config = WorkflowConfig()
-    names = [_draw_names(rng, config) for _ in range(4000)]
+    names = [draw_names(rng, config) for _ in range(4000)]
     sizes = Counter(min(len(n), 2) for n in names)
     assert sizes[1] / 4000 == pytest.approx(0.65, abs=0.03)
     assert sizes[2] / 4000 == pytest.approx(0.25, abs=0.03)

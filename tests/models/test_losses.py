@@ -7,10 +7,12 @@ import torch.nn.functional as F  # noqa: N812
 
 from padam.models.losses import (
     content_mask,
+    degradation_contrast,
     info_nce,
     label_mask,
     masked_contrastive,
     quality_mask,
+    window_labels_loss,
 )
 
 
@@ -210,3 +212,55 @@ class TestMasks:
         for i in range(9):
             for j in range(9):
                 assert mask[i, j] == float((i % 3 == 2) == (j % 3 == 2))
+
+
+def contrast_in_loops(z: np.ndarray, numbers: list[int], temperature: float) -> float:
+    unit = z / np.linalg.norm(z, axis=1, keepdims=True)
+    rows = []
+    for i, own in enumerate(numbers):
+        others = [k for k in range(len(numbers)) if k != i]
+        total = sum(math.exp(unit[i] @ unit[k] / temperature) for k in others)
+        terms = [
+            -math.log(math.exp(unit[i] @ unit[k] / temperature) / total)
+            for k in others
+            if numbers[k] == own
+        ]
+        if terms:
+            rows.append(sum(terms) / len(terms))
+    return sum(rows) / len(rows)
+
+
+def test_contrast_is_what_loops_over_pairs_give():
+    z = torch.randn(9, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    numbers = [0, 1, 1, 2, 0, 3, 2, 0, 4]  # 3 and 4 have no positive
+    found = float(degradation_contrast(z, torch.tensor(numbers), 0.2))
+    assert found == pytest.approx(contrast_in_loops(z.numpy(), numbers, 0.2), rel=1e-6)
+
+
+def test_rows_alike_by_degradation_cost_nothing_and_rows_alike_by_content_cost_much():
+    degradation, content = torch.tensor([1, 2, 2, 3, 3, 1]), torch.tensor([0, 0, 1, 1, 2, 2])
+    by_degradation = torch.eye(4)[degradation]
+    by_content = torch.eye(4)[content]
+    assert float(degradation_contrast(by_degradation, degradation, 0.1)) < 0.01
+    assert float(degradation_contrast(by_content, degradation, 0.1)) > 5
+
+
+def test_equal_rows_give_the_logarithm_of_the_others():
+    rows = torch.ones(6, 4)
+    numbers = torch.tensor([1, 1, 2, 2, 3, 3])
+    assert float(degradation_contrast(rows, numbers, 0.1)) == pytest.approx(math.log(5))
+
+
+def test_contrast_without_a_positive_is_zero():
+    z = torch.randn(3, 4)
+    assert float(degradation_contrast(z, torch.tensor([1, 2, 3]), 0.1)) == 0
+
+
+def test_labels_cost_ln_2_each_where_nothing_is_known_and_nothing_where_all_is():
+    truth = torch.zeros(2, 3, 7, dtype=torch.bool)
+    truth[0, 1, 4] = True
+    assert float(window_labels_loss(torch.zeros(2, 3, 8), truth)) == pytest.approx(8 * math.log(2))
+    sure = torch.full((2, 3, 8), -50.0)
+    sure[..., 7] = 50.0
+    sure[0, 1, 4], sure[0, 1, 7] = 50.0, -50.0
+    assert float(window_labels_loss(sure, truth)) < 1e-6

@@ -1,12 +1,14 @@
 """Whether a defect can be heard at all: a drawn one that cannot be would be a wrong label."""
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
 from padam.audio import Audio
 
-_FRAME_S = 0.02
+FRAME_S: Final = 0.02
 # below this the signal masks nothing
 _QUIET_DB = -50.0
 
@@ -17,19 +19,26 @@ def error_level_db(intact: Audio, degraded: Audio, sample_rate: int, bandwidth_h
     Only what lies between 0 Hz (excluded) and `bandwidth_hz` counts. Signal frames below -50 dB
     count as -50 dB.
     """
+    return float(error_levels_db(intact, degraded, sample_rate, bandwidth_hz).max())
+
+
+def error_levels_db(
+    intact: Audio, degraded: Audio, sample_rate: int, bandwidth_hz: float
+) -> npt.NDArray[np.float32]:
+    """As `error_level_db` for each frame of 20 ms, (frames,): that of the worst channel."""
     error = _frame_power(degraded - intact, sample_rate, bandwidth_hz)
     signal = np.maximum(
         _frame_power(intact, sample_rate, bandwidth_hz), np.float32(10 ** (_QUIET_DB / 10))
     )
-    ratio = float((error / signal).max())
-    return 10 * float(np.log10(ratio)) if ratio > 0 else float("-inf")
+    with np.errstate(divide="ignore"):
+        return np.asarray(10 * np.log10((error / signal).max(axis=0)), dtype=np.float32)
 
 
 def is_audible(
     intact: Audio, degraded: Audio, sample_rate: int, bandwidth_hz: float, floor_db: float
 ) -> bool:
     """Whether `error_level_db` reaches the floor; it looks no further than the second that does."""
-    second = round(_FRAME_S * sample_rate) * round(1 / _FRAME_S)
+    second = round(FRAME_S * sample_rate) * round(1 / FRAME_S)
     return any(
         error_level_db(
             intact[:, start : start + second],
@@ -43,7 +52,7 @@ def is_audible(
 
 
 def _frame_power(audio: Audio, sample_rate: int, bandwidth_hz: float) -> npt.NDArray[np.float32]:
-    length = round(_FRAME_S * sample_rate)
+    length = round(FRAME_S * sample_rate)
     count = -(-audio.shape[1] // length)
     padded = np.zeros((audio.shape[0], count * length), dtype=np.float32)
     padded[:, : audio.shape[1]] = audio

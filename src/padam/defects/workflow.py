@@ -37,8 +37,8 @@ from padam.defects.registry import DEFECT_NAMES, DEFECTS
 from padam.defects.workflow_config import WorkflowConfig
 
 _MIN_AUDIO_S = 0.5
-# -1 dB
-_MAX_PEAK = 10 ** (-1 / 20)
+MAX_PEAK = 10 ** (-1 / 20)
+"""Greatest peak of a pair: -1 dB."""
 
 
 class UnusableSourceError(Exception):
@@ -133,7 +133,7 @@ def make_pair(
     """
     check_audio(audio, sample_rate)
     gain_db = min(float(rng.uniform(*config.peak_db)) - peak_db(audio), config.max_gain_db)
-    names = _draw_names(rng, config)
+    names = draw_names(rng, config)
     encodes = rng.random() < config.source_encode_probability
     source_codec = draw_codec(rng, config.source_encode)
     transcodes = rng.random() < config.transcode_probability
@@ -151,7 +151,7 @@ def make_pair(
     drawn: list[DefectParams] = []
     for name in names:
         if DEFECTS[name].stage == "source":
-            params, degraded = _draw_audible(
+            params, degraded = draw_audible(
                 partial(
                     DEFECTS[name].draw,
                     rng,
@@ -174,7 +174,7 @@ def make_pair(
         source, degraded = degraded, decode_streams(streams)
         if loses:
             loss, ranges = PacketLoss(), cast(PacketLossRanges, config.ranges[PacketLoss.name])
-            params, degraded = _draw_audible(
+            params, degraded = draw_audible(
                 partial(loss.draw, rng, source, sample_rate, ranges, config.placement, encoded),
                 partial(loss.lose, degraded, streams, sample_rate),
                 degraded,
@@ -198,8 +198,8 @@ def check_audio(audio: Audio, sample_rate: int) -> None:
         raise ValueError("audio holds values that are not finite (NaN or infinity)")
 
 
-def _draw_names(rng: np.random.Generator, config: WorkflowConfig) -> list[str]:
-    """Names in the order of the registry, which is the order of application within a stage."""
+def draw_names(rng: np.random.Generator, config: WorkflowConfig) -> list[str]:
+    """Draw which defects a clip has, in the order in which they are applied; none if clean."""
     chance = rng.random()
     if chance < config.clean_probability:
         count = 0
@@ -211,7 +211,7 @@ def _draw_names(rng: np.random.Generator, config: WorkflowConfig) -> list[str]:
     return [name for name in DEFECT_NAMES if name in chosen]
 
 
-def _draw_audible(
+def draw_audible(
     draw: Callable[[], DefectParams],
     apply: Callable[[DefectParams], Audio],
     intact: Audio,
@@ -219,7 +219,10 @@ def _draw_audible(
     band_hz: float,
     config: WorkflowConfig,
 ) -> tuple[DefectParams, Audio]:
-    """Draw until the result differs audibly from `intact`, the same chain without the defect."""
+    """Draw until the result differs audibly from `intact`, the same chain without the defect.
+
+    Returns the parameters and the result. Raises UnusableSourceError after `redraw_limit` draws.
+    """
     reason = ""
     for _ in range(config.redraw_limit):
         try:
@@ -251,7 +254,7 @@ def _finish(
 def _within_full_scale(reference: Audio, degraded: Audio) -> tuple[Audio, Audio]:
     """Scale a pair down together to -1 dB where either is above: codecs overshoot and then clip."""
     highest = max(peak(reference), peak(degraded))
-    if highest <= _MAX_PEAK:
+    if highest <= MAX_PEAK:
         return reference, degraded
-    gain = np.float32(_MAX_PEAK / highest)
+    gain = np.float32(MAX_PEAK / highest)
     return reference * gain, degraded * gain

@@ -1,5 +1,6 @@
 """The one table at the end of a run: what was made, how good it is, where to look."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -103,8 +104,18 @@ def fusion_rows(summary: Summary) -> Rows:
 
 
 def stage_1_rows(summary: Summary) -> Rows:
-    """Loss and retrieval of the feature extractor."""
-    rows = [("InfoNCE loss", f"{summary['loss_first']:.3f} → {summary['loss_last']:.3f}")]
+    """Loss and retrieval of the feature extractor, or how well it hears held-out degradations."""
+    change = f"{summary['loss_first']:.3f} → {summary['loss_last']:.3f}"
+    if "validation_same_degradation_r1" in summary:
+        areas = {
+            name: summary.get(f"validation_auc_{name}", math.nan) for name in ("clips", "mean")
+        }
+        return [
+            ("loss of contrast and labels", change),
+            ("AUC on held-out sound", "clips {clips:.2f}, windows {mean:.2f}".format(**areas)),
+            ("same degradation R@1", f"{summary['validation_same_degradation_r1']:.2f}"),
+        ]
+    rows = [("InfoNCE loss", change)]
     ways = {
         "audio_to_video": "audio→video",
         "video_to_audio": "video→audio",

@@ -55,6 +55,29 @@ _HUGGING_FACE: Final = {
 }
 
 
+def load_initial_weights(encoder: AudioEncoder, path: str | Path) -> bool:
+    """Fill the encoder with weights of this project's own, or with AST's, in place.
+
+    Returns True for the project's own, which bring the front end's mean and deviation along; those
+    of AST are for `fit_statistics` to find. Raises as `load_ast_checkpoint`.
+    """
+    path = Path(path)
+    state = _read(path)
+    if "log_mel.mean" not in state:
+        load_ast_checkpoint(encoder, path)
+        return False
+    own = encoder.state_dict()
+    shapes = {name: value.shape for name, value in own.items()}
+    if {name: value.shape for name, value in state.items()} != shapes:
+        config = encoder.config
+        raise ValueError(
+            f"{path} holds an audio encoder of another size than {config.depth} layers of "
+            f"{config.width}: choose its audio_encoder."
+        )
+    encoder.load_state_dict(state)
+    return True
+
+
 def load_ast_checkpoint(encoder: AudioEncoder, path: str | Path) -> None:
     """Fill the encoder with AST's weights, in place.
 

@@ -98,3 +98,24 @@ def content_mask(identity: Tensor, views: int = CONTENT_VIEWS) -> Tensor:
     """
     rows = identity.repeat(views)
     return (rows[:, None] == rows[None, :]).float()
+
+
+def degradation_contrast(z: Tensor, degradation: Tensor, temperature: float) -> Tensor:
+    """Return InfoNCE with the rows of the same degradation as positives, to be minimised.
+
+    ``z`` (N, D) is L2-normalised here; ``degradation`` (N,) numbers what was laid over each row.
+    All other rows are negatives, the same content under another degradation among them. Rows
+    without a positive are left out; the value is log(N - 1) where one positive each is not learned.
+    """
+    mask = (degradation[:, None] == degradation[None, :]).float()
+    return -masked_contrastive(F.normalize(z, dim=1), mask, temperature)
+
+
+def window_labels_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Return the binary cross-entropy of `logits` (B, W, 8), summed over the 8, mean of windows.
+
+    `truth` (B, W, 7) says which defects are heard; the last logit is that of none.
+    """
+    target = torch.cat([truth, ~truth.any(2, keepdim=True)], dim=2).to(logits.dtype)
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return loss.sum(2).mean()

@@ -19,6 +19,7 @@ from padam.models.losses import info_nce
 from padam.models.video_encoder import VIDEO_ENCODER_SIZES, VideoEncoder, VideoEncoderSize
 from padam.training.batches import Batch
 from padam.training.callbacks import check_finite
+from padam.training.degradations import DegradationConfig
 from padam.training.films import FPS
 from padam.training.fitting import FitConfig
 from padam.training.retrieval import retrieval_metrics
@@ -26,7 +27,7 @@ from padam.training.retrieval import retrieval_metrics
 WINDOW_S = 0.4
 FRAMES_PER_WINDOW = 10
 
-Objective = Literal["audio_visual", "audio_only"]
+Objective = Literal["audio_visual", "audio_only", "degradation_aware"]
 Directions = tuple[str, str]
 _DIRECTIONS: dict[str, Directions] = {
     "audio_visual": ("audio_to_video", "video_to_audio"),
@@ -39,9 +40,11 @@ class AudioVisualConfig(FitConfig):
 
     audio_encoder: AudioEncoderSize = "small"  # paper
     video_encoder: VideoEncoderSize = "tiny"  # paper
-    objective: Objective = "audio_visual"  # extension: audio_only, for sound without pictures
+    # extensions: audio_only, for sound without pictures; degradation_aware, to hear defects
+    objective: Objective = "audio_visual"
     window_coverage: WindowCoverage = "published"  # extension: whole
-    initial_checkpoint: FilePath | None = None  # extension: AudioSet weights, with ast_base
+    # extension: AudioSet weights, with ast_base, or those of an audio encoder of this project
+    initial_checkpoint: FilePath | None = None
     steps: int = Field(120, ge=1)
     validate_every: int = Field(40, ge=1)
     batch_size: int = Field(16, ge=2)  # of all processes together
@@ -56,6 +59,7 @@ class AudioVisualConfig(FitConfig):
     # Clips that go through an encoder at a time; their activations are computed again in the
     # backward pass, so that memory does not grow with the batch. None: all at once.
     recompute_clips: int | None = Field(None, ge=1)
+    degradations: DegradationConfig = DegradationConfig()  # of degradation_aware
 
     @field_validator("clip_s")
     @classmethod
@@ -70,6 +74,8 @@ class AudioVisualConfig(FitConfig):
             raise ValueError(
                 f"clip_s {self.clip_s} is one window: audio_only needs two at least (0.8 s)"
             )
+        if self.degrades:
+            _check_degradation_aware(self)
         return self
 
     @property
@@ -81,6 +87,29 @@ class AudioVisualConfig(FitConfig):
     def pictures(self) -> bool:
         """Whether clips have pictures."""
         return self.objective == "audio_visual"
+
+    @property
+    def degrades(self) -> bool:
+        """Whether clips are degraded as they are drawn."""
+        return self.objective == "degradation_aware"
+
+
+def _check_degradation_aware(config: AudioVisualConfig) -> None:
+    if config.clip_frames < 2 * FRAMES_PER_WINDOW:
+        raise ValueError(
+            f"clip_s {config.clip_s} is one window: degradation_aware needs two at least (0.8 s), "
+            "since a defect may touch a part of a clip"
+        )
+    if config.batch_size < 4 or config.batch_size % 2:
+        raise ValueError(
+            f"batch_size {config.batch_size}: degradation_aware lays each degradation over two "
+            "contents, so it needs an even number of 4 at least"
+        )
+    weights = config.degradations.contrast_weight, config.degradations.labels_weight
+    if not any(weights):
+        raise ValueError(
+            "degradations: contrast_weight and labels_weight are both 0: nothing is learned"
+        )
 
 
 class AudioVisualModule(pl.LightningModule):
@@ -119,21 +148,14 @@ class AudioVisualModule(pl.LightningModule):
         return first, second
 
     def _averaged(self, encoder: Callable[[Tensor], Tensor], clips: Tensor) -> Tensor:
-        """Encode a few clips at a time and average over time, in bounded memory if so configured.
-
-        The gradient is that of the whole batch at once: only what the backward pass needs is
-        computed twice.
-        """
-        parts = clips.split(self.config.recompute_clips or len(clips))
-        if len(parts) == 1 or not torch.is_grad_enabled():
-            return torch.cat([encoder(part).mean(1) for part in parts])
-        return torch.cat([checkpoint(encoder, p, use_reentrant=False).mean(1) for p in parts])
+        """Average over time what `encoded` gives."""
+        return encoded(encoder, clips, self.config.recompute_clips).mean(1)
 
     def loss(self, batch: Batch) -> Tensor:
         """Return InfoNCE over the batch of all processes: every other clip is a negative."""
         first, second = self(batch)
         if self.trainer.world_size > 1:
-            first, second = _of_all_processes(first), _of_all_processes(second)
+            first, second = of_all_processes(first), of_all_processes(second)
         # cosines in bfloat16 are too coarse to tell a thousand negatives apart
         with torch.autocast(first.device.type, enabled=False):
             return info_nce(first.float(), second.float(), self.config.temperature)
@@ -193,20 +215,39 @@ class AudioVisualModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return Adam under a one-cycle schedule (PADAM §4.1)."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.config.max_lr)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            self.config.max_lr,
-            total_steps=self.config.steps,
-            pct_start=self.config.warmup_share,
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return adam_one_cycle(self, self.config)
 
 
-def _of_all_processes(rows: Tensor) -> Tensor:
+def encoded(
+    encoder: Callable[[Tensor], Tensor], clips: Tensor, clips_at_once: int | None
+) -> Tensor:
+    """Encode clips (B, …) to (B, T, 384), a few at a time in bounded memory if so configured.
+
+    The gradient is that of the whole batch at once: only what the backward pass needs is computed
+    twice.
+    """
+    parts = clips.split(clips_at_once or len(clips))
+    if len(parts) == 1 or not torch.is_grad_enabled():
+        return torch.cat([encoder(part) for part in parts])
+    return torch.cat([checkpoint(encoder, part, use_reentrant=False) for part in parts])
+
+
+def adam_one_cycle(module: torch.nn.Module, config: AudioVisualConfig) -> Any:
+    """Return Adam under a one-cycle schedule, as Lightning takes it (PADAM §4.1)."""
+    optimizer = torch.optim.Adam(module.parameters(), lr=config.max_lr)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        config.max_lr,
+        total_steps=config.steps,
+        pct_start=config.warmup_share,
+    )
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+    }
+
+
+def of_all_processes(rows: Tensor) -> Tensor:
     """Return the rows of all processes in their order; gradients reach this one's own."""
     everyone = [torch.empty_like(rows) for _ in range(torch.distributed.get_world_size())]
     torch.distributed.all_gather(everyone, rows.detach().contiguous())

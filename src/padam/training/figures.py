@@ -12,7 +12,7 @@ RUNNING_MEAN_STEPS = 10
 
 # Panel by the end of a metric's name; one axis never holds two units.
 _PANELS = {
-    "loss": ("train_loss", "validation_loss"),
+    "loss": ("train_loss", "validation_loss", "_contrast_loss", "_labels_loss"),
     "cross-entropy": ("_l_d",),
     "log-likelihood": ("_l_q", "_l_c"),
     "median rank": ("_median_rank",),

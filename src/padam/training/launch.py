@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -28,6 +28,7 @@ from padam.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from padam.training.audio_visual import AudioVisualConfig
 from padam.training.batches import Share
 from padam.training.callbacks import TrainingDivergedError
+from padam.training.degradation_aware import train_degradation_aware
 from padam.training.logger import MlflowRun, active_mlflow_run
 from padam.training.stage_1 import Clip, Retrieval, Stage1, train_audio_visual
 
@@ -96,7 +97,7 @@ def launch_audio_visual(
     launch = launch or LaunchConfig()
     count = launch.resolved()
     if count == 1 and launch.machines == 1:
-        return train_audio_visual(films, validation, config, checkpoint_dir)
+        return _trainer_of(config)(films, validation, config, checkpoint_dir)
     Share(0, count * launch.machines).of(config.batch_size)
     spec = _Spec(
         films=[str(film) for film in films],
@@ -119,6 +120,10 @@ def launch_audio_visual(
     for name in (RESULT, SPEC):
         (checkpoint_dir / name).unlink()
     return result
+
+
+def _trainer_of(config: AudioVisualConfig) -> Callable[..., Stage1]:
+    return train_degradation_aware if config.degrades else train_audio_visual
 
 
 def _command(launch: LaunchConfig, count: int, spec: Path) -> list[str]:
@@ -256,7 +261,7 @@ def main(path: Path) -> None:
     if spec.host == platform.node():
         _end_with(spec.process)
     try:
-        result = train_audio_visual(
+        result = _trainer_of(spec.config)(
             spec.films, spec.validation, spec.config, path.parent, share=share, run=spec.run
         )
     except (ValueError, TrainingDivergedError) as error:

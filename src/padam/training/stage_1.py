@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from padam.audio.media import MediaError
 from padam.audio.storage import Location, identity
-from padam.models.ast_checkpoint import load_ast_checkpoint
+from padam.models.ast_checkpoint import load_initial_weights
 from padam.models.audio_encoder import AudioEncoder
 from padam.models.video_encoder import VIDEO_ENCODER_SIZES
 from padam.training.audio_visual import AudioVisualConfig, AudioVisualModule
@@ -144,8 +144,9 @@ def train_audio_visual(
         raise ValueError("Stage 1 needs at least one film with sound and picture.")
     with seeded(config.seed):
         module = AudioVisualModule(config)
-    if config.initial_checkpoint is not None:
-        load_ast_checkpoint(module.audio_encoder, config.initial_checkpoint)
+    has_statistics = config.initial_checkpoint is not None and load_initial_weights(
+        module.audio_encoder, config.initial_checkpoint
+    )
     opened = partial(open_films, frame_size=size, clip_frames=count, pictures=config.pictures)
     # every process of a machine keeps films for itself
     cache_gb = config.cache_gb / share.local_count
@@ -155,10 +156,11 @@ def train_audio_visual(
     report = pd.concat([report, report_too], ignore_index=True)
     _require_clips(train_films, config)
 
-    places = even_places(train_films, count, config.statistics_clips)
-    module.audio_encoder.log_mel.fit_statistics(
-        clip_batch(train_films, places, count, pictures=False)["audio"]
-    )
+    if not has_statistics:
+        places = even_places(train_films, count, config.statistics_clips)
+        module.audio_encoder.log_mel.fit_statistics(
+            clip_batch(train_films, places, count, pictures=False)["audio"]
+        )
     held_out = HeldOutClips(held_out_films, config)
     if not len(held_out):
         logger.info("No held-out films: retrieval is not measured.")

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from padam.defects.creative import EFFECT_NAMES
 from padam.defects.registry import DEFECT_NAMES
 from padam.detection.benchmark.config import DIGITAL_SILENCE, BenchmarkConfig
-from padam.detection.benchmark.creative import EFFECT_NAMES
 from padam.detection.benchmark.plan import BenchmarkPlan, plan_benchmark
 from tests.detection.benchmark.conftest import short
 

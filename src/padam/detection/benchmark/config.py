@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from padam.defects.creative import EFFECT_NAMES, EffectName
 from padam.defects.interval import within
 from padam.defects.mixing import MixRanges
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.source_inspection import SourceRules
-from padam.detection.benchmark.creative import EFFECT_NAMES, EffectName
 
 Split = Literal["train", "validation", "test"]
 Content = Literal["music", "dialogue", "effects", "mix"]

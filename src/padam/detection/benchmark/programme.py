@@ -11,9 +11,9 @@ from padam.audio import Audio
 from padam.audio.levels import apply_gain_db, peak_db, rms_db
 from padam.audio.media import read_audio
 from padam.audio.storage import Location, locate
+from padam.defects.creative import EffectName, apply_effect
 from padam.defects.mixing import mix
 from padam.detection.benchmark.config import DIGITAL_SILENCE, BenchmarkConfig
-from padam.detection.benchmark.creative import EffectName, apply_effect
 from padam.detection.benchmark.passages import Passage
 from padam.detection.benchmark.plan import BenchmarkPlan
 

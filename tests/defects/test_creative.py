@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from padam.detection.benchmark.creative import EFFECT_NAMES, EffectName, apply_effect
+from padam.defects.creative import EFFECT_NAMES, EffectName, apply_effect
 
 RATE = 48_000
 Array = npt.NDArray[np.float32]
