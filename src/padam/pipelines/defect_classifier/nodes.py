@@ -1,5 +1,6 @@
 """Stage 3: the ν-SVM on representations, and the linear probes it is compared with."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import f1_score
 
-from padam.datasets.shard_jobs import fingerprint
-from padam.datasets.shards import Arrays
+from padam.audio.media import probe, stream_audio
+from padam.audio.storage import Location
+from padam.datasets.shard_jobs import Compute, ShardJobs, fingerprint
+from padam.datasets.shards import Arrays, ArrayShards, read_arrays
+from padam.datasets.titles import TitleFolder
 from padam.defects.clip_ids import check_same_clips, clips_of
 from padam.detection.matching import best_threshold
 from padam.detection.scorers.padam import (
@@ -20,10 +24,25 @@ from padam.detection.scorers.padam import (
     mean_embedding,
 )
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.event_localiser import EventLocaliser
 from padam.models.figures import plot_search
+from padam.models.native_evidence.windows import WINDOWS_VERSION
 from padam.models.nystroem_classifier import NystroemClassifier
 from padam.models.refit import RefitConfig, refit_classifier
 from padam.models.search import LENGTH, SvmSearchConfig, search_classifier
+from padam.pipelines.evaluation.scoring import digest_files
+from padam.training.event_localiser import (
+    LocaliserFitConfig,
+    TitleWindows,
+    fit_event_localiser,
+    judge_event_localiser,
+    measure_title,
+    window_truth,
+)
+
+WINDOWS_ARRAY = "windows"
+BLOCK_S = 60.0
+"""Whole windows of 0.4 s: a block's edge parts none."""
 
 
 def search_svm(
@@ -119,6 +138,50 @@ def summarise_classifier(
         "f1": float(f1_score(labels, classifier.predict(rows), zero_division=0.0)),
     }
     return summary, plot_search(trials, config)
+
+
+def measure_event_windows(titles: TitleFolder, compute: Compute) -> ShardJobs:
+    """Return the work of measuring the windows of every title with defects, a title at a time.
+
+    What was measured before is not measured again for other titles or labels.
+    """
+    defective = titles.titles["title"].isin(titles.labels["title"])
+    rows = titles.titles.loc[defective, ["title", "file"]].astype(str)
+    paths = {title: titles.path(file) for title, file in rows.itertuples(index=False)}
+    digests = digest_files(paths)
+    keys = {title: fingerprint(WINDOWS_VERSION, digest) for title, digest in digests.items()}
+    jobs = {title: partial(event_windows, path) for title, path in paths.items()}
+    return ShardJobs(fingerprint(keys), jobs, compute, label="titles measured", keys=keys)
+
+
+def event_windows(path: Location) -> Arrays:
+    """Return the evidence of each 0.4 s of a title, at its own rate."""
+    rate = probe(path).sample_rate
+    return {WINDOWS_ARRAY: measure_title(stream_audio(path, BLOCK_S, sample_rate=rate), rate)}
+
+
+def fit_localiser(
+    windows: ArrayShards, titles: TitleFolder, config: LocaliserFitConfig
+) -> tuple[EventLocaliser, dict[str, Any]]:
+    """Fit the event localiser on the training titles; what it is worth on those of validation."""
+    known = {split: known_windows(windows, titles, split) for split in ("train", "validation")}
+    localiser = fit_event_localiser(known["train"], config)
+    return localiser, {
+        "titles": {split: len(each) for split, each in known.items()},
+        **{split: judge_event_localiser(localiser, each) for split, each in known.items()},
+    }
+
+
+def known_windows(windows: ArrayShards, titles: TitleFolder, split: str) -> dict[str, TitleWindows]:
+    """Return the windows of a split's titles with defects, and how much of each is defective."""
+    chosen = titles.titles.loc[titles.titles["split"] == split, "title"].astype(str)
+    found = {}
+    for title in chosen[chosen.isin(set(windows.by_name))]:
+        measured = read_arrays(windows.by_name[title])[WINDOWS_ARRAY]
+        labels = titles.labels[titles.labels["title"] == title]
+        intervals = labels[["start_s", "end_s"]].astype(float).itertuples(index=False)
+        found[title] = TitleWindows(measured, window_truth(intervals, len(measured)))
+    return found
 
 
 def rows_of(
