@@ -106,7 +106,7 @@ def create_pipeline(**_: Any) -> Pipeline:
     )
     package = Node(
         func=nodes.package_model,
-        inputs=[*STAGES, EVIDENCE, "quality_normaliser", "evaluation_table"],
+        inputs=[*STAGES, EVIDENCE, "quality_normaliser", "evaluation_table", "event_localiser"],
         outputs="padam_model",
         name="package_model",
     )
