@@ -25,6 +25,7 @@ from padam.audio.resampling import resample
 from padam.detection.scorers.essentia_detectors import EssentiaMissingError, EssentiaScorer
 from padam.models import native_evidence as evidence
 from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
+from padam.models.native_evidence.windows import evidence_windows
 from padam.training.embedding import SAMPLE_RATE, embed_audio
 from report import Row, parser, publish, row
 from sample_titles import RATE, sample_content, write_title
@@ -53,6 +54,7 @@ def systems(mono: Audio, title: Path) -> dict[str, Callable[[], object]]:
         "": lambda: [evidence.native_evidence(part, RATE) for part in segments(mono, RATE)],
         "_decoding": lambda: list(stream_audio(title, 60, sample_rate=RATE)),
     }
+    found["_windows"] = lambda: [evidence_windows(part, RATE) for part in segments(mono, RATE)]
     for rate in RATES:
         at_rate = resample(mono, RATE, rate)
         found[f"_{rate}_hz"] = lambda at_rate=at_rate, rate=rate: [
@@ -93,6 +95,7 @@ def in_turn(systems: dict[str, Callable[[], object]], rounds: int) -> dict[str, 
 def speeds(speed: dict[str, float]) -> list[Row]:
     notes = {
         "": f"mono at {RATE} Hz",
+        "_windows": f"about each 0.4 s, as in flagged segments for their events; mono at {RATE} Hz",
         "_decoding": "stereo AAC at 128 kbit/s, both channels",
         "_essentia": "six detectors, each segment",
         "_encoder_paper": "16 kHz, the paper's size, the runtime of this machine",

@@ -16,7 +16,9 @@ from padam.detection.scorers.base import score_in_batches
 from padam.detection.temporal_filter import TemporalFilter
 from padam.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.event_localiser import EventLocaliser, EventLocaliserConfig
 from padam.models.native_evidence import EVIDENCE_NAMES, EVIDENCE_VERSION
+from padam.models.native_evidence.windows import WINDOW_NAMES
 from padam.models.quality_head import QualityHead, QualityHeadConfig
 
 RATE = 16_000
@@ -81,6 +83,18 @@ def evidence_model(tiny_model: PadamModel) -> PadamModel:
         probes={**tiny_model.probes, "native_evidence": LinearProbe().fit(rows[:, 24:], y)},
         native_evidence=EVIDENCE_VERSION,
     )
+
+
+@pytest.fixture(scope="session")
+def localising_model(evidence_model: PadamModel) -> PadamModel:
+    """The model with an event localiser, which hears nothing but how loud a window is."""
+    localiser = EventLocaliser(EventLocaliserConfig(width=2)).eval().requires_grad_(False)
+    for parameter in localiser.parameters():
+        parameter.zero_()
+    localiser.mean[-1], localiser.scale[-1] = -10.0, 5.0  # peak in dB
+    localiser.first.weight[0, len(WINDOW_NAMES) - 1] = 1.0
+    localiser.last[1].weight[0, 0], localiser.last[1].bias[0] = 10.0, -1.0
+    return replace(evidence_model, localiser=localiser)
 
 
 @pytest.fixture(scope="session")

@@ -108,6 +108,17 @@ def test_a_change_below_the_threshold_is_the_onset_where_it_is_distinct():
     assert span(evidence, [0.2, 0.9, 0.2]) == pytest.approx((10.0, 20.0))
 
 
+def test_a_localiser_has_the_say_where_it_hears_anything_in_the_event():
+    table = scores_of(evidence_of(3, (12.0, 16.0, 0.9)), [0.6, 0.9, 0.6])
+    (event,) = find_events(table, 0.5)
+    assert (event.start_s, event.end_s) == pytest.approx((0.0, 30.0))
+    (event,) = find_events(table, 0.5, localised=True)
+    assert (event.start_s, event.end_s) == pytest.approx((12.0, 16.0))
+    nothing = scores_of(evidence_of(3), [0.1, 0.9, 0.1])
+    (event,) = find_events(nothing, 0.5, localised=True)
+    assert (event.start_s, event.end_s) == pytest.approx((10.0, 20.0))
+
+
 def test_what_was_not_scored_parts_runs():
     evidence = evidence_of(2, (8.0, 14.0, 0.9))
     evidence[:WINDOWS] = np.nan

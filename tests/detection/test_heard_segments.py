@@ -25,3 +25,14 @@ def test_a_rest_below_a_second_is_left_out_and_nothing_gives_nothing():
     assert [s.end_s for s in heard_segments([rest], 48_000)] == [10]
     assert list(heard_segments([], 48_000)) == []
     assert list(heard_segments([rest[:, :100]], 48_000)) == []
+
+
+def test_audio_of_the_blocks_own_rate_comes_along_where_it_is_asked_for():
+    title = NOISE[:, : 48_000 * 13].copy()
+    title[0, 5] = np.nan
+    first, last = heard_segments(np.array_split(title, 5, axis=1), 48_000, with_native=True)
+    assert first.native[0, 5] == 0
+    np.testing.assert_array_equal(first.native[:, 6:], title[:, 6:480_000])
+    np.testing.assert_array_equal(last.native[:, :144_000], title[:, 480_000:])
+    assert last.native.shape == (2, 480_000)
+    assert next(heard_segments([title], 48_000)).native.shape == (2, 0)

@@ -17,6 +17,7 @@ from padam.audio.media import write_flac
 from padam.detection.padam_model import PadamModel, PadamModelError
 from padam.detection.review_volume import review_points
 
+EVIDENCE = [f"e_{number}" for number in range(25)]
 AUDIO = np.random.default_rng(3).standard_normal((2, 200_000)).astype(np.float32) / 10
 
 
@@ -31,6 +32,37 @@ def test_a_saved_model_scores_exactly_as_before(tiny_model, tmp_path):
         assert getattr(loaded, name) == getattr(tiny_model, name)
     assert set(loaded.probes) == {"feature_extractor", "quality_head"}
     assert loaded.operating_point == tiny_model.operating_point
+
+
+def test_an_event_localiser_is_kept_and_its_scans_are_the_same(localising_model, tmp_path):
+    model = replace(localising_model, threshold=0.0)
+    model.save(tmp_path / "model")
+    loaded = PadamModel.load(tmp_path / "model")
+    assert loaded.localiser.config == model.localiser.config
+    before, after = (each.scorer().score([AUDIO])[EVIDENCE] for each in (model, loaded))
+    assert np.isfinite(before.to_numpy()).all()
+    np.testing.assert_allclose(before, after, atol=1e-6)
+
+
+def test_a_model_without_an_event_localiser_is_that_of_earlier_versions(evidence_model, tmp_path):
+    evidence_model.save(tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    document = json.loads(path.read_text())
+    assert document.pop("event_localiser") is None
+    path.write_text(json.dumps(document))
+    loaded = PadamModel.load(tmp_path / "model")
+    assert loaded.localiser is None
+    assert np.isfinite(loaded.scorer().score([AUDIO])[EVIDENCE].to_numpy()).all()
+
+
+def test_an_event_localiser_of_other_evidence_is_refused(localising_model, tmp_path):
+    localising_model.save(tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    document = json.loads(path.read_text())
+    document["event_localiser"]["windows"] = "0-earlier"
+    path.write_text(json.dumps(document))
+    with pytest.raises(PadamModelError, match="localiser wants evidence of version 0-earlier"):
+        PadamModel.load(tmp_path / "model")
 
 
 def test_a_model_that_could_not_be_tuned_stays_so(tiny_model, tmp_path):

@@ -13,10 +13,11 @@ from safetensors.numpy import load, save
 from padam.audio.media import write_flac
 from padam.audio.resampling import resample
 from padam.detection.padam_model import PadamModel
-from padam.detection.scan import scan_title
+from padam.detection.scan import ScanConfig, scan_title
 from padam.detection.scorers import base
 from padam.detection.scorers.base import (
     SEGMENT_COLUMNS,
+    LocalisingScorer,
     NativeRateScorer,
     Scorer,
     evidence_columns,
@@ -245,3 +246,69 @@ def test_a_scan_measures_evidence_at_the_titles_own_rate(evidence_model, tmp_pat
     expected = worst_channel(evidence_model.scorer().at_rate(44_100).score([NATIVE]))
     found = [max(segment["channel_scores"]) for segment in document["segments"]]
     np.testing.assert_allclose(found, expected["score"], atol=1e-3)
+
+
+class ThirdRow:
+    """Stands for a classifier: what it is given third is defective."""
+
+    def score(self, r):
+        return np.where(np.arange(len(r)) == 2, 0.9, 0.2)
+
+
+def test_a_localiser_tells_when_in_a_flagged_segment_at_the_titles_own_rate(
+    localising_model, tmp_path
+):
+    """40 s, loud on the left from 13.3 s to 17 s: the peak of a window decides."""
+    audio = 0.01 * np.random.default_rng(0).uniform(-1, 1, (2, 40 * 8_000)).astype(np.float32)
+    audio[0, round(13.3 * 8_000) : 17 * 8_000] *= 90
+    model = replace(localising_model, classifier=ThirdRow())  # the second segment, on the left
+    scorer = model.scorer().at_rate(8_000)
+    assert scorer.sample_rate == 8_000
+    assert isinstance(scorer, LocalisingScorer)
+    assert scorer.localises
+    table = scorer.score(np.array_split(audio, 7, axis=1))
+    columns = evidence_columns(table)
+    assert columns == [f"e_{n}" for n in range(25)]
+    evidence = table[columns].to_numpy(dtype=float).reshape(4, 2, 25)
+    expected = np.zeros((4, 2), dtype=bool)
+    expected[:3, 0] = True
+    np.testing.assert_array_equal(np.isfinite(evidence).all(axis=2), expected)
+    np.testing.assert_array_equal(np.isfinite(evidence).any(axis=2), expected)
+    # the first window of which a part is loud, and the last
+    above = np.flatnonzero(evidence[1, 0] >= model.threshold)
+    assert above.tolist() == list(range(8, 18))
+
+    path = tmp_path / "title.flac"
+    write_flac(path, audio, 8_000)
+    document = scan_title(path, model.scorer(), ScanConfig(x_s=0, y_s=0))
+    (event,) = document["events"]
+    assert (event["start_s"], event["end_s"]) == pytest.approx((13.2, 17.2))
+    assert [segment["evidence"] is not None for segment in document["segments"]] == [0, 1, 0, 0]
+    assert document["segments"][1]["evidence"][1] == [None] * 25
+    # a scan asks from its own threshold on, not the model's
+    document = scan_title(path, model.scorer(), ScanConfig(threshold=0.95, x_s=0, y_s=0))
+    assert document["events"] == []
+    document = scan_title(path, model.scorer(), ScanConfig(threshold=0.1, x_s=0, y_s=0))
+    for segment in document["segments"]:
+        assert all(None not in channel for channel in segment["evidence"])
+
+
+def test_a_localiser_leaves_scores_silence_and_bad_samples_as_they_were(localising_model):
+    broken = NATIVE.copy()
+    broken[0, 3] = np.nan
+    broken[1, 400_000:900_000] = 0
+    plain = replace(localising_model, localiser=None).scorer().at_rate(44_100).score([broken])
+    scorer = localising_model.scorer().at_rate(44_100).at_threshold(0.0)
+    found = scorer.score(np.array_split(broken, 9, axis=1))
+    scored = [name for name in plain if not name.startswith("e_")]
+    pd.testing.assert_frame_equal(found[scored], plain[scored], atol=1e-6)
+    looked_at = np.isfinite(found[evidence_columns(found)].to_numpy()).all(axis=1)
+    assert looked_at.tolist() == np.isfinite(found["score"]).tolist()
+    assert looked_at.tolist() == [False, True, True, False, True, True]
+    assert localising_model.scorer().score([]).empty
+
+
+def test_ablations_are_compared_without_a_localiser(localising_model):
+    assert not PadamAblations(localising_model).localises
+    plain = PadamAblations(replace(localising_model, localiser=None)).score([AUDIO])
+    pd.testing.assert_frame_equal(PadamAblations(localising_model).score([AUDIO]), plain)

@@ -35,8 +35,22 @@ class Run:
     total: float
 
 
+@dataclass(frozen=True)
+class Span:
+    """From when to when a detection reaches, in seconds; `sure`: by runs that gather enough."""
+
+    start_s: float
+    end_s: float
+    sure: bool = False
+
+
 def event_span(
-    scores: pd.DataFrame, start_s: float, end_s: float, threshold: float
+    scores: pd.DataFrame,
+    start_s: float,
+    end_s: float,
+    threshold: float,
+    *,
+    localised: bool = False,
 ) -> tuple[float, float]:
     """Start and end in seconds of an event in the flagged segments from `start_s` to `end_s`.
 
@@ -46,18 +60,22 @@ def event_span(
     ones, of which the defect fills too little to flag it. A detection without such a run reaches
     over its higher windows, where these and the lower ones are two distinct levels; else over what
     there is above the threshold; and counts whole without that, as what is heard only over 10 s.
+    Where the evidence is that of an event localiser, `localised`, such a detection counts only in
+    an event in which there is no other: most are segments beside the defect that were taken for it.
     """
     starts, ends = (scores[name].to_numpy(dtype=np.float64) for name in ("start_s", "end_s"))
     inside = (starts >= start_s - ADJACENT_S) & (ends <= end_s + ADJACENT_S)
     beside = (np.abs(ends - start_s) <= ADJACENT_S) | (np.abs(starts - end_s) <= ADJACENT_S)
     detected = inside & (scores["score"].to_numpy(dtype=np.float64) >= threshold)
-    spans: list[tuple[float, float]] = []
+    spans: list[Span] = []
     channels = scores["channel"].to_numpy()
     for channel in np.unique(channels[detected]):
         own = np.flatnonzero((inside | beside) & (channels == channel))
         own = own[np.argsort(starts[own])]
         spans += _channel_spans(scores.iloc[own], detected[own], threshold)
-    return min(first for first, _ in spans), max(last for _, last in spans)
+    sure = [span for span in spans if span.sure]
+    counting = sure if localised and sure else spans
+    return min(span.start_s for span in counting), max(span.end_s for span in counting)
 
 
 def maximal_runs(gains: npt.ArrayLike) -> list[Run]:
@@ -111,7 +129,7 @@ def two_levels(values: Floats) -> float | None:
 
 def _channel_spans(
     rows: pd.DataFrame, detected: npt.NDArray[np.bool_], threshold: float
-) -> Iterator[tuple[float, float]]:
+) -> Iterator[Span]:
     """Spans of the detections among the rows of one channel, which follow each other."""
     starts, ends = (rows[name].to_numpy(dtype=np.float64) for name in ("start_s", "end_s"))
     columns = evidence_columns(rows)
@@ -132,8 +150,12 @@ def _channel_spans(
     for row in np.flatnonzero(detected).tolist():
         runs = touching.get(row, [])
         enough = [run for run in runs if run.total >= _ENOUGH * (1 - threshold)]
-        told = [windows.span(run) for run in enough] or windows.higher(row)
-        yield from told or [windows.span(run) for run in runs] or [(starts[row], ends[row])]
+        yield from (
+            [windows.span(run, sure=True) for run in enough]
+            or windows.higher(row)
+            or [windows.span(run) for run in runs]
+            or [Span(starts[row], ends[row])]
+        )
 
 
 @dataclass(frozen=True)
@@ -149,11 +171,11 @@ class Windows:
         """Runs above a level; what was not scored parts them."""
         return maximal_runs(np.nan_to_num(self.values - level, nan=-1.0 - len(self.values)))
 
-    def span(self, run: Run) -> tuple[float, float]:
+    def span(self, run: Run, *, sure: bool = False) -> Span:
         """When a run begins and ends, in seconds."""
-        return float(self.starts_s[run.first]), float(self.ends_s[run.stop - 1])
+        return Span(float(self.starts_s[run.first]), float(self.ends_s[run.stop - 1]), sure)
 
-    def higher(self, row: int) -> list[tuple[float, float]]:
+    def higher(self, row: int) -> list[Span]:
         """When the higher part of a segment begins and ends, if it and those beside it have one.
 
         It may reach over their borders. Else nothing is returned.

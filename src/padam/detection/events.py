@@ -49,11 +49,14 @@ def find_events(
     x_s: float = 0.0,
     y_s: float = 0.0,
     rules: SeverityRules | None = None,
+    *,
+    localised: bool = False,
 ) -> list[Event]:
     """Flagged segments merged where they adjoin, in order of time.
 
     A defect's probability is its mean over the flagged channels and segments of the event; without
-    columns `p_<defect>` the events name no defect.
+    columns `p_<defect>` the events name no defect. `localised` says that the evidence is that of an
+    event localiser; see `event_span`.
     """
     segments = flag_segments(scores, threshold, x_s, y_s)
     flagged = segments[segments["flagged"]]
@@ -66,7 +69,7 @@ def find_events(
     ended_s = -np.inf
     for _, stretch in flagged.groupby(number):
         first_s, last_s = float(stretch["start_s"].min()), float(stretch["end_s"].max())
-        start_s, end_s = event_span(scores, first_s, last_s, threshold)
+        start_s, end_s = event_span(scores, first_s, last_s, threshold, localised=localised)
         rows = detections[detections["start_s"].isin(stretch["start_s"])]
         # The evidence of a segment between two events may belong to both.
         span = max(start_s, ended_s), end_s

@@ -20,13 +20,15 @@ from padam.training.embedding import SAMPLE_RATE
 class HeardSegment:
     """One segment: its times, and its audio (C, 160 000) at 16 kHz, mirrored where short.
 
-    `native_evidence` (C, K) is that of the audio at the blocks' own rate, K = 0 without.
+    `native_evidence` (C, K) is that of the audio at the blocks' own rate, K = 0 without, and
+    `native` (C, samples) that audio, no samples of it where it was not asked for.
     """
 
     start_s: float
     end_s: float
     audio: Audio
     native_evidence: npt.NDArray[np.float32]
+    native: Audio
 
 
 def heard_segments(
@@ -35,11 +37,13 @@ def heard_segments(
     segment_s: float = SEGMENT_S,
     *,
     with_evidence: bool = False,
+    with_native: bool = False,
 ) -> Iterator[HeardSegment]:
     """Cut consecutive blocks (C, samples) at `sample_rate` into segments, and convert them.
 
     The conversion runs through, so that no segment has edges of its own. Memory holds a block and
-    a few segments. What is not finite counts as silence in the evidence.
+    a few segments. What is not finite counts as silence in the evidence, and in the audio at the
+    blocks' rate.
     """
     waiting: deque[Segment] = deque()
 
@@ -51,9 +55,11 @@ def heard_segments(
     converted = resample_blocks(native(), sample_rate, SAMPLE_RATE)
     for heard in iter_segments(converted, SAMPLE_RATE, segment_s):
         segment = waiting.popleft()
-        evidence = np.zeros((len(heard.audio), 0), dtype=np.float32)
+        evidence = kept = np.zeros((len(heard.audio), 0), dtype=np.float32)
+        if with_evidence or with_native:
+            finite = np.nan_to_num(segment.audio, posinf=0, neginf=0)
         if with_evidence:
-            evidence = native_evidence(
-                np.nan_to_num(segment.audio, posinf=0, neginf=0), sample_rate
-            )
-        yield HeardSegment(segment.start_s, segment.end_s, heard.audio, evidence)
+            evidence = native_evidence(finite, sample_rate)
+        if with_native:
+            kept = finite
+        yield HeardSegment(segment.start_s, segment.end_s, heard.audio, evidence, kept)

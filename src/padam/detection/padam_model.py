@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,9 @@ from padam.models.audio_encoder import (
     AudioEncoderConfig,
 )
 from padam.models.decision_function import FittedClassifier, load_fitted, save_fitted
+from padam.models.event_localiser import EventLocaliser, EventLocaliserConfig
 from padam.models.native_evidence import EVIDENCE_NAMES, EVIDENCE_VERSION
+from padam.models.native_evidence.windows import WINDOWS_VERSION
 from padam.models.quality_head import QualityHead, QualityHeadConfig
 
 if TYPE_CHECKING:
@@ -58,9 +60,11 @@ class PadamModel:
     `probes` are the linear probes of the ablations, by name of the system. `threshold` and `filter`
     are title-level, from validation; `normaliser` is that of the fused quality q̂.
     `native_evidence` is the version of the native-rate evidence that is joined to r before the
-    classifier, None where it decides on r alone. `operating_points` are further decisions by name;
-    `sha256` is the digest of the description that the model was loaded from, which holds those of
-    all its files, and None for a model that was made or changed since.
+    classifier, None where it decides on r alone. `localiser` tells when in a flagged segment a
+    defect is heard; None where the classifier's scores of each 0.4 s have to. `operating_points`
+    are further decisions by name; `sha256` is the digest of the description that the model was
+    loaded from, which holds those of all its files, and None for a model that was made or changed
+    since.
     """
 
     encoder: AudioEncoder
@@ -74,6 +78,7 @@ class PadamModel:
     run_id: str | None = None
     normaliser: Mapping[str, Any] = field(default_factory=dict)
     native_evidence: str | None = None
+    localiser: EventLocaliser | None = None
     name: str | None = None
     operating_points: Mapping[str, ReviewPoint] = field(default_factory=dict)
     sha256: str | None = field(default=None, init=False, compare=False)
@@ -115,7 +120,13 @@ class PadamModel:
             shutil.rmtree(staging, ignore_errors=True)
 
     def _write(self, folder: Path) -> None:
-        for name, network in (("encoder", self.encoder), ("quality_head", self.quality_head)):
+        networks: dict[str, nn.Module] = {
+            "encoder": self.encoder,
+            "quality_head": self.quality_head,
+        }
+        if self.localiser:
+            networks["event_localiser"] = self.localiser
+        for name, network in networks.items():
             weights = {
                 key: value.detach().cpu().contiguous()
                 for key, value in network.state_dict().items()
@@ -140,6 +151,7 @@ class PadamModel:
             "versions": dict(self.versions),
             "normaliser": dict(self.normaliser),
             "native_evidence": self.native_evidence,
+            "event_localiser": self.localiser and self.localiser.config.model_dump(mode="json"),
             "encoder": self.encoder.config.model_dump(mode="json"),
             "quality_head": self.quality_head.config.model_dump(mode="json"),
             "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in files},
@@ -185,6 +197,7 @@ class PadamModel:
                     name: ReviewPoint.model_validate(point)
                     for name, point in document.get("operating_points", {}).items()
                 },
+                localiser=_read_localiser(folder, document.get("event_localiser")),
             )
             _check_parts(model)
             # a copy by `replace` is another model and has no digest
@@ -202,6 +215,13 @@ def _check_parts(model: PadamModel) -> None:
             f"{__version__} computes version {EVIDENCE_VERSION}: install the padam that it was "
             "trained with, or train it again"
         )
+    measured = model.localiser.config.windows if model.localiser else WINDOWS_VERSION
+    if measured != WINDOWS_VERSION:
+        raise ValueError(
+            f"its event localiser wants evidence of version {measured}, and padam {__version__} "
+            f"computes version {WINDOWS_VERSION}: install the padam that it was trained with, or "
+            "train it again"
+        )
     with torch.inference_mode():
         representation = model.quality_head.represent(torch.zeros(1, TIME_PATCHES, EMBEDDING_WIDTH))
         probabilities = model.quality_head.classify(representation).shape[1]
@@ -215,6 +235,14 @@ def _check_parts(model: PadamModel) -> None:
             f"defects {unknown} are not known to padam {__version__}, with which the model does "
             "not belong"
         )
+
+
+def _read_localiser(folder: Path, config: dict[str, Any] | None) -> EventLocaliser | None:
+    if config is None:
+        return None
+    localiser = EventLocaliser(EventLocaliserConfig.model_validate(config))
+    localiser.load_state_dict(load_file(folder / "event_localiser.safetensors"))
+    return cast("EventLocaliser", _frozen(localiser))
 
 
 def _frozen(network: nn.Module) -> Any:

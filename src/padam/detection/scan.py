@@ -18,7 +18,12 @@ from padam.detection.events import find_events, flag_segments
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.json_report import Document, detections_document
 from padam.detection.reports.timecode import timecode
-from padam.detection.scorers.base import NativeRateScorer, PackagedScorer, Scorer
+from padam.detection.scorers.base import (
+    LocalisingScorer,
+    NativeRateScorer,
+    PackagedScorer,
+    Scorer,
+)
 from padam.detection.segments import MINIMUM_LAST_S
 from padam.detection.severity import SeverityRules
 from padam.detection.temporal_filter import TemporalFilter
@@ -84,6 +89,10 @@ def scan_title(
     chosen = choose_channels(info, config.channels)
     if isinstance(scorer, NativeRateScorer):
         scorer = scorer.at_rate(info.sample_rate)
+    localised = False
+    if isinstance(scorer, LocalisingScorer):
+        localised = scorer.localises
+        scorer = scorer.at_threshold(point.threshold)
     stream = stream_audio(
         info.path,
         config.block_s,
@@ -100,7 +109,7 @@ def scan_title(
         point,
         scores,
         segments,
-        find_events(scores, point.threshold, x_s, y_s, config.severity),
+        find_events(scores, point.threshold, x_s, y_s, config.severity, localised=localised),
         [*_warnings(info, chosen, scores, segments, point), *_damage(stream)],
         fingerprint,
     )

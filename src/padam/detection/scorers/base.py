@@ -72,6 +72,20 @@ class PackagedScorer(Scorer, Protocol):
     review_points: Mapping[str, ReviewPoint]
 
 
+@runtime_checkable
+class LocalisingScorer(Scorer, Protocol):
+    """A scorer that may give evidence of flagged segments only, sharper than its scores."""
+
+    @property
+    def localises(self) -> bool:
+        """Whether it does."""
+        ...
+
+    def at_threshold(self, threshold: float) -> Scorer:
+        """Return the scorer to which segments are flagged from that score on."""
+        ...
+
+
 def score_in_batches(
     blocks: Iterable[Audio],
     sample_rate: int,

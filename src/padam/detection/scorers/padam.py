@@ -24,6 +24,7 @@ from scipy.special import expit
 
 from padam.audio import Audio
 from padam.detection.heard_segments import HeardSegment, heard_segments
+from padam.detection.localisation import Localisation
 from padam.detection.padam_model import PadamModel
 from padam.detection.scorers.base import (
     EVIDENCE_PREFIX,
@@ -67,9 +68,11 @@ def only_where(judged: npt.NDArray[np.bool_], columns: Columns) -> Columns:
 class PadamScorer:
     """The whole of PADAM: s in [0, 1] per segment and channel, and each defect's probability.
 
-    The evidence e_<n> is s of the representation of each 0.4 s, as if the segment held nothing
-    else; native-rate evidence is the segment's. Blocks come at `sample_rate`: any rate will do, and
-    a model that uses native-rate evidence wants the source's own (`at_rate`).
+    The evidence e_<n> is that of the model's event localiser, in segments that reach the threshold
+    (`at_threshold`, else the model's own) and in those beside them. Without a localiser it is s of
+    the representation of each 0.4 s, as if the segment held nothing else, and native-rate evidence
+    is the segment's. Blocks come at `sample_rate`: any rate will do, and a model that uses
+    native-rate evidence or has a localiser wants the source's own (`at_rate`).
     """
 
     name = "padam"
@@ -86,6 +89,8 @@ class PadamScorer:
         self.review_points = model.operating_points
         self.model_name = model.name
         self.model_sha256 = model.sha256
+        self.localiser = model.localiser
+        self._threshold = model.threshold
         self._batch_segments = batch_segments
 
     @functools.cached_property
@@ -95,25 +100,46 @@ class PadamScorer:
 
     def at_rate(self, sample_rate: int) -> Self:
         """Return this scorer for a source of that rate: for its own rate if it hears more there."""
-        if not self.model.evidence_width or sample_rate == self.sample_rate:
+        hears_more = self.model.evidence_width or self.localiser
+        if not hears_more or sample_rate == self.sample_rate:
             return self
         other = copy.copy(self)
         other.sample_rate = sample_rate
         other.precision = self.precision  # measured once
         return other
 
+    def at_threshold(self, threshold: float) -> Self:
+        """Return this scorer where segments count as flagged from another score on."""
+        other = copy.copy(self)
+        other._threshold = threshold
+        return other
+
+    @property
+    def localises(self) -> bool:
+        """Whether the evidence is that of an event localiser."""
+        return self.localiser is not None
+
     def score(self, blocks: Iterable[Audio]) -> pd.DataFrame:
         """Columns start_s, end_s, channel, score, p_<defect> …, e_<n> …; see `Scorer.score`."""
+        localisation = self.localiser and Localisation(
+            self.localiser, self._threshold, self.sample_rate
+        )
         segments = heard_segments(
             blocks,
             self.sample_rate,
             self.segment_s,
             with_evidence=bool(self.model.evidence_width),
+            with_native=localisation is not None,
         )
         table = ScoreTable()
         while batch := list(itertools.islice(segments, self._batch_segments)):
-            table.append(self._score_batch(batch))
-        return table.frame()
+            rows = self._score_batch(batch)
+            table.append(rows)
+            if localisation:
+                scores = rows["score"].to_numpy(dtype=np.float64).reshape(len(batch), -1)
+                for segment, values in zip(batch, scores, strict=True):
+                    localisation.add(segment.native, values)
+        return localisation.finish(table.frame()) if localisation else table.frame()
 
     def score_embeddings(self, title: TitleEmbeddings) -> pd.DataFrame:
         """Return what `score` gives for the audio that was embedded."""
@@ -139,10 +165,17 @@ class PadamScorer:
         usable = rows if finite.all() else np.where(finite[:, None], rows, 0)
         judged = np.abs(usable).max(axis=1, initial=0) > SILENCE
         embeddings = embed_audio(self.model.encoder, usable, self.precision)
+        columns = self._segment_columns if self.localiser else self._columns
         times = np.array([(segment.start_s, segment.end_s) for segment in batch])
         evidence = np.concatenate([segment.native_evidence for segment in batch])
-        columns = only_where(judged, self._columns(embeddings, evidence))
-        return segment_rows(times, len(batch[0].audio), columns)
+        found = only_where(judged, columns(embeddings, evidence))
+        return segment_rows(times, len(batch[0].audio), found)
+
+    def _segment_columns(self, embeddings: Embeddings, evidence: Evidence) -> Columns:
+        """Columns of whole segments, with which those of their windows are not yet."""
+        representation = represent(self.model.quality_head, embeddings)
+        score = self.model.decide(representation, evidence)
+        return {"score": score, **self._probabilities(representation, evidence)}
 
     def _columns(self, embeddings: Embeddings, evidence: Evidence) -> Columns:
         representation, windows = represent_windows(self.model.quality_head, embeddings)
@@ -152,12 +185,18 @@ class PadamScorer:
         )
         for index, scores in enumerate(local.reshape(windows.shape[:-1]).T):
             columns[f"{EVIDENCE_PREFIX}{index}"] = scores
-        probabilities = self._probabilities(representation, evidence)
-        for index, label in enumerate(self.model.label_names):
-            columns[f"{PROBABILITY_PREFIX}{label}"] = probabilities[:, index]
-        return columns
+        return {**columns, **self._probabilities(representation, evidence)}
 
     def _probabilities(
+        self, representation: npt.NDArray[np.float32], evidence: Evidence
+    ) -> Columns:
+        found = self._named(representation, evidence)
+        return {
+            f"{PROBABILITY_PREFIX}{label}": found[:, index]
+            for index, label in enumerate(self.model.label_names)
+        }
+
+    def _named(
         self, representation: npt.NDArray[np.float32], evidence: Evidence
     ) -> npt.NDArray[np.floating]:
         """Return the probability (n, labels) of each defect.
@@ -184,6 +223,7 @@ class PadamAblations(PadamScorer):
         self, model: PadamModel, *, batch_segments: int = 6, sample_rate: int = SAMPLE_RATE
     ) -> None:
         super().__init__(model, batch_segments=batch_segments, sample_rate=sample_rate)
+        self.localiser = None  # systems are compared by the scores of segments
         self.probes = [FEATURE_EXTRACTOR, QUALITY_HEAD]
         if model.evidence_width:
             self.probes.append(NATIVE_EVIDENCE)

@@ -4,7 +4,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from padam.pipelines.defect_classifier import nodes
+from padam.pipelines.defect_classifier import localiser, nodes
 
 
 def create_pipeline(**_: Any) -> Pipeline:
@@ -59,6 +59,22 @@ def create_pipeline(**_: Any) -> Pipeline:
                 ],
                 outputs=["defect_classifier_summary", "defect_classifier_figure"],
                 name="summarise_classifier",
+            ),
+            Node(
+                func=localiser.measure_event_windows,
+                inputs=[
+                    "training_titles",
+                    "params:defect_classifier.localiser",
+                    "params:defect_classifier.compute",
+                ],
+                outputs="event_windows",
+                name="measure_event_windows",
+            ),
+            Node(
+                func=localiser.fit_localiser,
+                inputs=["event_windows", "training_titles", "params:defect_classifier.localiser"],
+                outputs=["event_localiser", "event_localiser_summary"],
+                name="fit_event_localiser",
             ),
         ],
         namespace="stage_3_defect_classifier",

@@ -27,6 +27,7 @@ from padam.detection.title_evaluation import Evaluation, EvaluationConfig, evalu
 from padam.detection.titles import Title, TitlePlan, TitlesConfig, plan_titles, render_title
 from padam.models.audio_encoder import AudioEncoder
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
+from padam.models.event_localiser import EventLocaliser
 from padam.models.nystroem_classifier import NystroemClassifier
 from padam.models.quality_head import QualityHead
 from padam.pipelines.evaluation.scoring import candidate_model
@@ -169,8 +170,12 @@ def package_model(
     systems: pd.DataFrame,
     scores: pd.DataFrame,
     titles: TitleFolder,
+    localiser: EventLocaliser | None,
 ) -> PadamModel:
-    """Return the model that `padam scan` loads, deciding as tuned on the validation titles."""
+    """Return the model that `padam scan` loads, deciding as tuned on the validation titles.
+
+    With an event localiser, where one was fitted; its scans tell times sharper than without.
+    """
     model = candidate_model(encoder, head, classifier, probes, with_evidence)
     point = Evaluation(systems).operating_point("padam")
     return replace(
@@ -179,6 +184,7 @@ def package_model(
         filter=point.filter,
         normaliser=fitted["normaliser"],
         operating_points=find_review_points(scores, titles),
+        localiser=localiser,
     )
 
 

@@ -103,6 +103,7 @@ def create_packaging() -> Pipeline:
                     "evaluation_table",
                     "title_scores",
                     "evaluation_titles",
+                    "event_localiser",
                 ],
                 outputs="padam_model",
                 name="package_model",

@@ -18,6 +18,7 @@ def create_pipeline(**_: Any) -> Pipeline:
         inputs={
             **{name: name for name in STAGES},
             "quality_normaliser": "quality_normaliser",
+            "event_localiser": "event_localiser",
             "evaluation_table": "benchmark.evaluation_table",
             "title_scores": "benchmark.title_scores",
             "evaluation_titles": "benchmark_titles",
