@@ -11,6 +11,7 @@ from padam.hooks.run_summary import (
     benchmark_titles_rows,
     detection_rows,
     evaluation_rows,
+    stage_1_rows,
     synthesis_rows,
 )
 
@@ -145,4 +146,16 @@ def test_the_benchmarks_prevalence_is_shown_beside_the_target() -> None:
         ),
         ("validation titles", "100 defective, 200 clean, 10.0 h; defective segments: none"),
         ("look-alikes", "2 refused"),
+    ]
+
+
+def test_stage_1_tells_retrieval_or_how_well_it_hears_degradations() -> None:
+    losses = {"loss_first": 5.0, "loss_last": 3.25}
+    assert stage_1_rows(losses)[0] == ("InfoNCE loss", "5.000 → 3.250")
+    held_out = {"same_degradation_r1": 0.214, "auc_clips": 0.79, "auc_mean": 0.82}
+    found = stage_1_rows(losses | {f"validation_{name}": value for name, value in held_out.items()})
+    assert found == [
+        ("loss of contrast and labels", "5.000 → 3.250"),
+        ("AUC on held-out sound", "clips 0.79, windows 0.82"),
+        ("same degradation R@1", "0.21"),
     ]

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from padam.defects.registry import DEFECT_NAMES
 from padam.models.audio_encoder import AUDIO_ENCODER_SIZES, AudioEncoder
 from padam.training.audio_visual import AudioVisualConfig
+from padam.training.batches import Share
 from padam.training.degradation_aware import pooled, train_degradation_aware
 from padam.training.degradation_batches import CLEAN, TRAIN, VALIDATION, draw_batch
 from padam.training.degradation_validation import held_out_metrics
@@ -228,6 +229,11 @@ def test_parameters_out_of_range_are_refused(bad, reason):
 def test_no_source_is_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one source"):
         train_degradation_aware([], [], TINY, tmp_path)
+
+
+def test_both_versions_of_a_content_stay_on_one_process(sources, tmp_path):
+    with pytest.raises(ValueError, match="make it a multiple of 6"):
+        train_degradation_aware(sources, [], TINY, tmp_path, share=Share(0, 3, 3))
 
 
 def test_a_degradation_names_its_defects_in_the_order_of_application():

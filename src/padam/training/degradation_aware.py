@@ -166,6 +166,11 @@ def train_degradation_aware(
         TrainingDivergedError: the loss is not finite, or has run away.
     """
     share = share or Share()
+    if config.batch_size % (VERSIONS * share.count):
+        raise ValueError(
+            f"batch_size {config.batch_size} cannot be shared by {share.count} processes with both "
+            f"versions of a content on one: make it a multiple of {VERSIONS * share.count}"
+        )
     mine = share.of(config.batch_size // VERSIONS)
     if not sources:
         raise ValueError("Stage 1 needs at least one source of sound.")

@@ -163,8 +163,7 @@ def _degraded(
             _, found = draw_audible(
                 lambda: _own_noise(draw(), own), apply, intact, rate, band_hz, workflow
             )
-        except (UnusableSourceError, ValueError):
-            # silence has no signal-to-noise ratio
+        except UnusableSourceError:
             return intact
         truth[:, DEFECT_NAMES.index(name)] = _audible_windows(
             intact, found, rate, band_hz, workflow.audible_floor_db, windows
