@@ -15,7 +15,6 @@ from padam.training.audio_artifacts import (
     MONITORED,
     ArtifactModule,
     ArtifactTraining,
-    ClassChunks,
     draw_batch,
     train_audio_artifacts,
     training_chunks,
@@ -116,7 +115,7 @@ def test_the_clean_chunks_of_a_paired_batch_are_those_that_others_were_made_of(d
         odd = 0
         for step in range(20):
             batch = draw_batch(log_mel, by_class, config, step)
-            names = [of_chunk[each[0].numpy().tobytes()] for each in batch["log_mel"]]
+            names = [of_chunk[each[0].half().numpy().tobytes()] for each in batch["log_mel"]]
             places = {name.rpartition(":")[0] for name in names if "no_defect" not in name}
             clean = [name for name in names if "no_defect" in name]
             odd += sum(name.rpartition(":")[0] not in places for name in clean)
@@ -133,15 +132,6 @@ def test_titles_are_drawn_as_often_as_asked():
         chunks = training_chunks(table, even)[0]
         drawn = source[chunks.draw(np.random.default_rng(1), 4000)]
         assert (drawn == "title_0").mean() == pytest.approx(expected, abs=0.03)
-
-
-def test_every_chunk_of_a_class_can_be_drawn_and_no_other():
-    ids = np.array(["a", "b", "c"], dtype=object)
-    chunks = ClassChunks(ids, np.array([0.25, 0.5, 1.0]))
-    assert set(chunks.draw(np.random.default_rng(0), 100)) == {"a", "b", "c"}
-    assert chunks.draw(np.random.default_rng(0), 0) == []
-    short = ClassChunks(ids, np.array([0.1, 0.2, 0.3]))  # as where a sum rounds below one
-    assert set(short.draw(np.random.default_rng(0), 100)) <= {"a", "b", "c"}
 
 
 def test_a_batch_is_augmented_and_mixed_where_asked(data):

@@ -70,15 +70,14 @@ class ArtifactTraining(FitConfig):
 
 @dataclass(frozen=True)
 class ClassChunks:
-    """The training chunks of a class, and how likely it is that one up to each place is drawn."""
+    """The training chunks of a class, and how likely each is drawn, where not all are equally."""
 
     ids: npt.NDArray[np.object_]
-    up_to: npt.NDArray[np.float64]
+    shares: npt.NDArray[np.float64] | None = None
 
     def draw(self, rng: np.random.Generator, count: int) -> list[str]:
         """Return so many ids, with replacement."""
-        places = np.searchsorted(self.up_to, rng.random(count), side="right")
-        return [str(self.ids[place]) for place in np.minimum(places, len(self.ids) - 1)]
+        return [str(chunk_id) for chunk_id in rng.choice(self.ids, count, p=self.shares)]
 
 
 class ArtifactModule(pl.LightningModule):
@@ -282,10 +281,12 @@ def training_chunks(table: pd.DataFrame, even_titles: float = 0.0) -> list[Class
 
 
 def _class_chunks(rows: pd.DataFrame, even_titles: float) -> ClassChunks:
+    ids = rows["chunk_id"].to_numpy(dtype=object)
+    if not even_titles:
+        return ClassChunks(ids)
     of_title = rows.groupby("source")["chunk_id"].transform("size").to_numpy(dtype=np.float64)
     weights = of_title**-even_titles
-    up_to = np.cumsum(weights / weights.sum())
-    return ClassChunks(rows["chunk_id"].to_numpy(dtype=object), up_to)
+    return ClassChunks(ids, weights / weights.sum())
 
 
 def _validation_chunks(table: pd.DataFrame, config: ArtifactTraining) -> pd.DataFrame:
