@@ -89,8 +89,7 @@ def _masked(
     chunks, frames, bands = shape
     time = _stripes(chunks, frames, config.time_masks, config.time_mask_frames, rng)
     frequency = _stripes(chunks, bands, config.frequency_masks, config.frequency_mask_bands, rng)
-    masked: npt.NDArray[np.bool_] = time[:, :, None] | frequency[:, None, :]
-    return masked
+    return np.logical_or(time[:, :, None], frequency[:, None, :])
 
 
 def _stripes(

@@ -87,7 +87,7 @@ class ArtifactModule(pl.LightningModule):
         super().__init__()
         self.config = config
         # convolutions on a CPU are a fifth faster so, and the numbers are the same
-        self.model = model.to(memory_format=torch.channels_last)
+        self.model: Cnn6 = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._hits = torch.zeros(2, len(CLASSES))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
