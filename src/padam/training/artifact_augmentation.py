@@ -89,7 +89,8 @@ def _masked(
     chunks, frames, bands = shape
     time = _stripes(chunks, frames, config.time_masks, config.time_mask_frames, rng)
     frequency = _stripes(chunks, bands, config.frequency_masks, config.frequency_mask_bands, rng)
-    return np.logical_or(time[:, :, None], frequency[:, None, :])
+    masked: npt.NDArray[np.bool_] = np.asarray(time[:, :, None] | frequency[:, None, :])
+    return masked
 
 
 def _stripes(
@@ -99,8 +100,8 @@ def _stripes(
     width = rng.integers(0, min(widest, length), (chunks, count, 1), endpoint=True)
     first = rng.integers(0, length - width, endpoint=True)
     places = np.arange(length)
-    inside: npt.NDArray[np.bool_] = ((places >= first) & (places < first + width)).any(axis=1)
-    return inside
+    inside = (places >= first) & (places < first + width)
+    return np.asarray(inside.any(axis=1))
 
 
 def _mean(log_mel: Spectrograms) -> Spectrograms:
