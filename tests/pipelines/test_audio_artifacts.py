@@ -15,15 +15,18 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from kedro.validation.parameter_validator import ParameterValidator
 
+from padam.audio.media_folder import MediaFolder
 from padam.defects.audio_artifacts.config import CLASSES
 from padam.detection.scorers.audio_artifacts import AudioArtifactsScorer
 from padam.hooks.run_summary import audio_artifacts_rows
 from padam.pipelines.audio_artifacts import create_pipeline
+from padam.pipelines.audio_artifacts.nodes import StrataConfig, TitleSplit, split_titles
 from padam.settings import CONFIG_LOADER_ARGS
 from padam.training import artifact_chunks
 from tests.archive import RATE, sound, write_sound
 from tests.pipelines.test_bad_sources import REJECTED, write_bad_files
 
+STRATA = StrataConfig()
 SIMULATE = create_pipeline().to_outputs("artifact_class_counts")
 LEARN = create_pipeline() - SIMULATE
 
@@ -105,6 +108,26 @@ def test_whole_titles_go_to_a_split(archive: Archive) -> None:
     assert splits["music/0.flac"] == splits["effects/3.flac"] == ["train"]
     counts = archive.load("artifact_class_counts")
     assert counts["chunks"].sum() == len(table)
+
+
+def test_a_folder_can_be_left_out_of_all_splits() -> None:
+    names = ["music/a.flac", "film/b.mkv", "films/c.mkv", "film_d.mkv", "film/broken.mkv"]
+    inspections = pd.DataFrame(
+        {
+            "source": names,
+            "duration_s": 20.0,
+            "accepted": [True, True, True, True, False],
+            "reason": [None, None, None, None, "broken"],
+        }
+    )
+    fractions = {"train": 1.0, "validation": 0.0, "test": 0.0}
+    for left_out, used in (((), names[:4]), (("film",), [names[0], *names[2:4]])):
+        split = TitleSplit(fractions=fractions, left_out=left_out)
+        titles, rejected = split_titles(MediaFolder("media", ()), inspections, split, STRATA)
+        assert sorted(titles["source"]) == sorted(used)
+        assert set(rejected["source"]) == set(names) - set(used)
+    reasons = rejected.set_index("source")["reason"]
+    assert reasons["film/b.mkv"] == "in a folder that is left out"
 
 
 def test_what_is_stored_is_what_the_table_lists(archive: Archive) -> None:

@@ -12,6 +12,7 @@ from kedro.validation.parameter_validator import ParameterValidator
 from padam.models.quality_head import QualityHeadConfig
 from padam.settings import CONFIG_LOADER_ARGS
 from padam.training.ablations import varied
+from padam.training.artifact_augmentation import AugmentationConfig
 
 
 def parameters(project: Path, env: str) -> dict[str, Any]:
@@ -74,6 +75,9 @@ def test_paper_holds_the_papers_constants(project: Path) -> None:
     assert (cnn6.batch_size, cnn6.steps) == (512, 98_000)
     assert not cnn6.balanced
     assert not cnn6.paired
+    assert (cnn6.even_titles, cnn6.label_smoothing, cnn6.weight_decay) == (0, 0, 0)
+    assert cnn6.augmentation == AugmentationConfig()
+    assert artifacts["split"].left_out == ()
     assert (cnn6.validate_every, cnn6.validation_share) == (100, 0.01)
     assert (cnn6.conv_dropout, cnn6.dropout) == (0.2, 0.5)
 

@@ -10,11 +10,14 @@ import torch
 from padam.defects.audio_artifacts.config import CLASSES
 from padam.models.cnn6 import Cnn6, Cnn6Config, mel_filterbank
 from padam.models.cnn6_checkpoint import AudioSetWeights
+from padam.training.artifact_augmentation import AugmentationConfig
 from padam.training.audio_artifacts import (
     MONITORED,
+    ArtifactModule,
     ArtifactTraining,
     draw_batch,
     train_audio_artifacts,
+    training_chunks,
 )
 from padam.training.callbacks import TrainingDivergedError
 from padam.training.fitting import BEST_CHECKPOINT, LAST_CHECKPOINT
@@ -85,8 +88,10 @@ def test_what_was_broken_off_goes_on_exactly(data, tmp_path):
 def test_a_batch_depends_on_its_step_alone_and_is_balanced_where_asked(data):
     log_mel, table = data
     train = table[table["split"] == "train"]
-    by_class = [train.loc[train["label"] == n, "chunk_id"].to_numpy(object) for n in range(5)]
-    uneven = [ids[: 12 if label == 0 else 2] for label, ids in enumerate(by_class)]
+    counts = [12, 2, 2, 2, 2]
+    uneven = training_chunks(
+        pd.concat([train[train["label"] == n][:count] for n, count in enumerate(counts)])
+    )
     shares = {}
     for balanced in (True, False):
         config = TINY.model_copy(update={"balanced": balanced, "batch_size": 1000})
@@ -103,25 +108,92 @@ def test_a_batch_depends_on_its_step_alone_and_is_balanced_where_asked(data):
 
 def test_the_clean_chunks_of_a_paired_batch_are_those_that_others_were_made_of(data):
     log_mel, table = data
-    train = table[table["split"] == "train"]
-    by_class = [train.loc[train["label"] == n, "chunk_id"].to_numpy(object) for n in range(5)]
+    by_class = training_chunks(table)
     of_chunk = {each.tobytes(): name for name, each in log_mel.items()}
     for paired in (True, False):
         config = TINY.model_copy(update={"paired": paired})
         odd = 0
         for step in range(20):
             batch = draw_batch(log_mel, by_class, config, step)
-            names = [of_chunk[each[0].numpy().tobytes()] for each in batch["log_mel"]]
+            names = [of_chunk[each[0].half().numpy().tobytes()] for each in batch["log_mel"]]
             places = {name.rpartition(":")[0] for name in names if "no_defect" not in name}
             clean = [name for name in names if "no_defect" in name]
             odd += sum(name.rpartition(":")[0] not in places for name in clean)
         assert (odd == 0) == paired
 
 
+def test_titles_are_drawn_as_often_as_asked():
+    rows = [(f"{n}:no_defect", f"title_{n // 90}", 0) for n in range(100)]
+    rows += [(f"{label}:{label}", "title_0", label) for label in range(1, 5)]
+    table = pd.DataFrame(rows, columns=["chunk_id", "source", "label"]).assign(split="train")
+    source = table.set_index("chunk_id")["source"]
+    # title_0 has 90 of the 100 clean chunks, title_1 ten
+    for even, expected in ((0.0, 0.9), (0.5, 0.75), (1.0, 0.5)):
+        chunks = training_chunks(table, even)[0]
+        drawn = source[chunks.draw(np.random.default_rng(1), 4000)]
+        assert (drawn == "title_0").mean() == pytest.approx(expected, abs=0.03)
+
+
+def test_a_batch_is_augmented_and_mixed_where_asked(data):
+    log_mel, table = data
+    by_class = training_chunks(table)
+    plain = draw_batch(log_mel, by_class, TINY, 3)
+    louder = TINY.model_copy(update={"augmentation": AugmentationConfig(gain_db=9.0)})
+    batch = draw_batch(log_mel, by_class, louder, 3)
+    assert torch.equal(batch["label"], plain["label"])
+    assert torch.equal(batch["log_mel"], draw_batch(log_mel, by_class, louder, 3)["log_mel"])
+    added = (batch["log_mel"] - plain["log_mel"].float()).flatten(1)
+    assert added.std(dim=1).max() < 1e-3
+    assert added.mean(dim=1).abs().max() > 1
+    mixed = TINY.model_copy(update={"augmentation": AugmentationConfig(mixup_alpha=1.0)})
+    batch = draw_batch(log_mel, by_class, mixed, 3)
+    assert batch["log_mel"].shape == plain["log_mel"].shape
+    assert batch["label"].shape == (TINY.batch_size, len(CLASSES))
+    assert torch.allclose(batch["label"].sum(dim=1), torch.ones(TINY.batch_size))
+
+
+def test_all_extensions_together_train_and_go_on_exactly(data, tmp_path):
+    config = TINY.model_copy(
+        update={
+            "augmentation": AugmentationConfig(
+                gain_db=6.0, equaliser_db=3.0, time_masks=1, frequency_masks=1, mixup_alpha=0.5
+            ),
+            "even_titles": 0.5,
+            "label_smoothing": 0.1,
+            "weight_decay": 0.05,
+        }
+    )
+    whole, curve, _ = train_audio_artifacts(*data, config, tmp_path / "whole")
+    broken = tmp_path / "broken"
+    with pytest.raises(InterruptionError):
+        train_audio_artifacts(*data, config, broken, callbacks=[InterruptAt(3)])
+    resumed, curve_again, _ = train_audio_artifacts(*data, config, broken)
+    assert same_weights(whole, resumed)
+    pd.testing.assert_frame_equal(curve_again, curve)
+
+
+def test_the_optimiser_is_adam_and_weights_decay_where_asked():
+    module = ArtifactModule(Cnn6(), ArtifactTraining(schedule="constant", max_lr=1e-4))
+    parameter = module.model.classifier.bias
+    with torch.no_grad():
+        parameter.fill_(1.0)
+    parameter.grad = torch.full_like(parameter, 0.3)
+    module.configure_optimizers().step()
+    # Adam's first step is the learning rate, against the gradient's sign; nothing decays
+    assert torch.allclose(parameter, torch.full_like(parameter, 1 - 1e-4), atol=1e-7)
+    decaying = ArtifactTraining(schedule="constant", max_lr=1e-4, weight_decay=0.1)
+    module = ArtifactModule(Cnn6(), decaying)
+    parameter = module.model.classifier.bias
+    with torch.no_grad():
+        parameter.fill_(1.0)
+    parameter.grad = torch.full_like(parameter, 0.3)
+    module.configure_optimizers().step()
+    assert torch.allclose(parameter, torch.full_like(parameter, 1 - 1e-4 - 1e-5), atol=1e-7)
+
+
 def test_labels_are_those_of_the_spectrograms(data):
     log_mel, table = data
-    train = table[table["split"] == "train"]
-    by_class = [train.loc[train["label"] == n, "chunk_id"].to_numpy(object) for n in range(5)]
+    by_class = training_chunks(table)
     batch = draw_batch(log_mel, by_class, TINY, 3)
     bands = batch["log_mel"].float().mean(dim=(1, 2))
     loud = torch.stack([bands[:, 12 * n : 12 * n + 6].mean(dim=1) for n in range(1, 5)], dim=1)

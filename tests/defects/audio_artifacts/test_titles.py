@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from pydantic import ValidationError
 
 from padam.audio.container import UnreachableError
 from padam.defects.audio_artifacts import titles
@@ -81,6 +82,20 @@ def test_of_a_long_title_so_much_is_taken_from_all_over_it():
     assert starts.max() - starts.min() > 1800
     again = plan_pieces(index("a.wav"), levels(7200), config)["start"] / SAMPLE_RATE
     assert again.tolist() == starts.tolist()
+
+
+def test_how_much_is_taken_may_depend_on_the_split_and_more_holds_what_less_does():
+    def starts(split, most):
+        config = TitlePlanConfig(piece_s=20, max_title_s=most, seed=1)
+        return set(plan_pieces(index("a.wav").assign(split=split), levels(600), config)["start"])
+
+    by_split = {"train": 100.0, "test": 20.0}
+    assert [len(starts(split, by_split)) for split in ("train", "validation", "test")] == [5, 30, 1]
+    assert starts("test", by_split) == starts("test", 20.0) < starts("train", by_split)
+    with pytest.raises(ValidationError):
+        TitlePlanConfig(max_title_s={"all": 20.0})
+    with pytest.raises(ValidationError):
+        TitlePlanConfig(max_title_s={"train": 0.0})
 
 
 def test_the_level_is_brought_into_the_range_and_quiet_titles_are_raised_little():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from padam.defects.audio_artifacts.tones import saturated
 from padam.defects.clip_ids import clip_rng
 from padam.defects.interval import within
 
+Seconds = Annotated[float, Field(gt=0)]
 BLOCK_S = 30.0
 # a container may promise a little more than it holds
 MAX_MISSING_S = 0.02
@@ -29,8 +30,9 @@ class TitlePlanConfig(BaseModel):
 
     chunk_s: float = Field(default=1.0, ge=0.2, le=10)  # AA; PADAM says that AA has 2 s
     piece_s: float = Field(default=60.0, ge=1)  # read and rendered at once
-    # ours: of longer titles so much, in pieces drawn from all over them
-    max_title_s: float | None = Field(default=None, gt=0)
+    # ours: of longer titles so much, in pieces drawn from all over them; given by split, it leaves
+    # the titles of splits that are not named whole
+    max_title_s: Seconds | dict[Literal["train", "validation", "test"], Seconds] | None = None
     # ours: many masters peak at full scale and leave hum and hiss no room; None keeps the level
     peak_db: Annotated[tuple[float, float], within(-40, 0)] | None = (-6.0, -1.0)
     max_gain_db: float = Field(default=12.0, ge=0, le=60)
@@ -113,8 +115,11 @@ def _pieces(title: dict[str, Any], config: TitlePlanConfig) -> list[dict[str, An
     chunks = int(title["samples"]) // chunk
     in_piece = max(1, round(config.piece_s / config.chunk_s))
     firsts = np.arange(0, chunks, in_piece)
-    if config.max_title_s is not None:
-        most = max(1, int(config.max_title_s / (in_piece * config.chunk_s)))
+    max_title_s = config.max_title_s
+    if isinstance(max_title_s, dict):
+        max_title_s = max_title_s.get(title["split"])
+    if max_title_s is not None:
+        most = max(1, int(max_title_s / (in_piece * config.chunk_s)))
         firsts = np.sort(rng.permutation(firsts)[:most])
     return [
         {

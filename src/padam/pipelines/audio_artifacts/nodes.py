@@ -44,11 +44,26 @@ class StrataConfig(BaseModel):
     folders: int = Field(1, ge=1, le=8)
 
 
+class TitleSplit(SplitConfig):
+    """How titles are split, and `left_out`: folders below the root of the media that no split has.
+
+    Films made of the music of other folders, for one, would bring what is tested into training.
+    """
+
+    left_out: tuple[str, ...] = ()
+
+
 def split_titles(
-    media: MediaFolder, inspections: pd.DataFrame, split: SplitConfig, strata: StrataConfig
+    media: MediaFolder, inspections: pd.DataFrame, split: TitleSplit, strata: StrataConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the usable titles with their split, and the rejected ones with the reason."""
-    return index_sources(media, with_strata(inspections, strata.folders), split)
+    below = tuple(f"{folder.strip('/')}/" for folder in split.left_out)
+    unused = inspections["source"].str.startswith(below)
+    told = inspections.assign(
+        accepted=inspections["accepted"].astype(bool) & ~unused,
+        reason=inspections["reason"].mask(unused, "in a folder that is left out"),
+    )
+    return index_sources(media, with_strata(told, strata.folders), split)
 
 
 def measure_levels(media: MediaFolder, titles: pd.DataFrame, compute: Compute) -> ShardJobs:
