@@ -82,7 +82,7 @@ def test_none_asked_for_make_none(
 
 
 def test_titles_to_test_on_are_none_to_train_on() -> None:
-    with pytest.raises(ValueError, match="test titles are no titles to train on"):
+    with pytest.raises(ValueError, match="titles of test are no titles for this"):
         TrainingTitlesConfig.model_validate({"splits": {"test": {"defective": 1, "clean": 0}}})
     with pytest.raises(ValueError, match="Input should be 1"):
         TrainingTitlesConfig.model_validate({"channels": 2})

@@ -101,5 +101,5 @@ def test_bad_input_is_named(sources: Sources, no_look_alikes: pd.DataFrame) -> N
         BenchmarkConfig.model_validate({"splits": {"test": {"defective": 0, "clean": 0}}})
     with pytest.raises(ValidationError, match="contents: weights"):
         BenchmarkConfig(contents={"music": 0.0})
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="titles of train are no titles for this"):
         BenchmarkConfig.model_validate({"splits": {"train": {"defective": 1, "clean": 1}}})

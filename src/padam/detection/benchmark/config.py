@@ -83,6 +83,7 @@ class BenchmarkConfig(_Frozen):
     """How the titles of the benchmark are made; what defects look like is the workflow's."""
 
     may_be_empty: ClassVar[bool] = False
+    refused_split: ClassVar[Split] = "train"
 
     splits: dict[Split, SplitSize] = {
         "validation": SplitSize(defective=7, clean=7),
@@ -109,6 +110,17 @@ class BenchmarkConfig(_Frozen):
     def _some(cls, weights: dict[Content, float]) -> dict[Content, float]:
         return _checked_weights("contents", weights)
 
+    @field_validator("splits")
+    @classmethod
+    def _of_other_use(cls, splits: dict[Split, SplitSize]) -> dict[Split, SplitSize]:
+        size = splits.get(cls.refused_split)
+        if size and size.defective + size.clean:
+            raise ValueError(
+                f"splits: titles of {cls.refused_split} are no titles for this: benchmark_titles "
+                "are to tune and to test on, training_titles to train and to tune on"
+            )
+        return splits
+
     @model_validator(mode="after")
     def _fits(self) -> BenchmarkConfig:
         if unknown := sorted(set(self.defects) - set(DEFECT_NAMES)):
@@ -131,6 +143,7 @@ class TrainingTitlesConfig(BenchmarkConfig):
     """
 
     may_be_empty: ClassVar[bool] = True
+    refused_split: ClassVar[Split] = "test"
 
     splits: dict[Split, SplitSize] = {
         "train": SplitSize(defective=21, clean=15),
@@ -138,13 +151,6 @@ class TrainingTitlesConfig(BenchmarkConfig):
     }
     channels: Literal[1] = 1
     segment_prevalence: float = Field(default=0.3, gt=0, le=0.5)
-
-    @field_validator("splits")
-    @classmethod
-    def _seen_in_training(cls, splits: dict[Split, SplitSize]) -> dict[Split, SplitSize]:
-        if splits.get("test", SplitSize(defective=0, clean=0)) != SplitSize(defective=0, clean=0):
-            raise ValueError("splits: test titles are no titles to train on")
-        return splits
 
 
 def _checked_weights(what: str, weights: Mapping[Name, float]) -> dict[Name, float]:
