@@ -33,8 +33,6 @@ def ship(
 ) -> None:
     """Ship the model folder TRAINED, a path or URL: copy it, export its runs, note all digests."""
     # torch and MLflow take seconds to import, which `padam scan` need not wait for
-    from mlflow.exceptions import MlflowException
-
     from padam.detection.padam_model import PadamModelError
     from padam.hooks.exported_run import exported_run
     from padam.shipped.release import ship_model
@@ -42,7 +40,7 @@ def ship(
     try:
         exported = [exported_run(run, tracking_uri) for run in runs]
         digests = ship_model(as_location(trained), name, exported, shipped)
-    except (MlflowException, PadamModelError, OSError, ValueError) as error:
+    except (PadamModelError, OSError, ValueError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_FAILED)
     for file, digest in digests.items():

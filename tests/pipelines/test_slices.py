@@ -40,6 +40,7 @@ from padam.pipelines.defect_classifier.nodes import (
     gather_rows,
     naming_probes,
     rows_of,
+    search_svm,
 )
 from padam.pipelines.feature_extractor.nodes import measure_native_evidence
 from padam.pipelines.metric_fusion.nodes import fuse_quality, score_shard
@@ -432,7 +433,13 @@ def test_the_classifier_gets_the_rows_that_it_is_to_be_trained_on() -> None:
         held_out = rows[rows["split"] == "validation"]
         assert set(held_out["clip_id"]) == {"film"}
     with pytest.raises(ValueError, match=r"validation is titles, .* run the pipeline training_tit"):
+        gather_rows(clips, segments.iloc[:0], TrainedOn(train="clips"))
+    with pytest.raises(ValueError, match=r"train is both, and there are no titles"):
         gather_rows(clips, segments.iloc[:0], TrainedOn())
+    rows = gather_rows(clips, segments.assign(clip_id=segments["source"]), TrainedOn())
+    storage, folds = optuna.storages.InMemoryStorage(), SvmSearchConfig(trials=1, folds=3)
+    with pytest.raises(ValueError, match="folds is 3: titles are made of the sources of clips"):
+        search_svm(rows, storage, folds)
 
 
 def test_segments_that_are_asked_for_have_to_be_there(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import mlflow
+from mlflow.exceptions import MlflowException
 
 KEPT_TAGS: Final = (
     *("kedro.dataset_version", "padam.version"),
@@ -18,9 +19,12 @@ def exported_run(run_id: str, tracking_uri: str | None = None) -> dict[str, Any]
     """Return run id and name, times, params, last metrics and tags of a run.
 
     What `mlflow runs describe` prints, less the user's name and the places of artifacts; of a path
-    in a value only the last part is kept. Raises MlflowException for a run that is not there.
+    in a value only the last part is kept. Raises ValueError for a run that is not there.
     """
-    run = mlflow.MlflowClient(tracking_uri).get_run(run_id)
+    try:
+        run = mlflow.MlflowClient(tracking_uri).get_run(run_id)
+    except MlflowException as error:
+        raise ValueError(f"MLflow run {run_id}: {error}") from error
     info, data = run.info, run.data
     return {
         "run_id": info.run_id,

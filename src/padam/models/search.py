@@ -57,7 +57,7 @@ class SvmSearchConfig(BaseModel):
     max_rows: int | None = Field(4000, ge=10)  # a fit costs the square of its rows or more
     trial_timeout_s: float | None = Field(None, gt=0)
     engine: Engine = "auto"
-    # ours: how much r counts beside native-rate evidence, of which it has four times the values
+    # ours: how much r counts beside native-rate evidence, of which it has three times the values
     r_weight: float = Field(1.0, gt=0, le=100)
     seed: int = Field(0, ge=0)
 

@@ -54,7 +54,7 @@ def gather_rows(clips: pd.DataFrame, segments: pd.DataFrame, trained_on: Trained
         for name, table in (("clips", clips), ("titles", segments)):
             if kind in (name, "both"):
                 chosen = table[table["split"] == split]
-                if chosen.empty and kind == name:
+                if chosen.empty:
                     raise ValueError(
                         f"defect_classifier.trained_on.{split} is {kind}, and there are no {name} "
                         f"of the split '{split}'"
@@ -68,9 +68,15 @@ def gather_rows(clips: pd.DataFrame, segments: pd.DataFrame, trained_on: Trained
 def search_svm(
     representations: pd.DataFrame, storage: optuna.storages.RDBStorage, config: SvmSearchConfig
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Search ν and γ on the training clips, scored on clips of other sources."""
+    """Search ν and γ on the training rows, scored on rows of other sources."""
     train, validation = (rows_of(representations, split) for split in ("train", "validation"))
     sources = sources_of(representations, "train") if config.folds > 1 else None
+    if sources and set(sources) & set(representations["clip_id"]):
+        raise ValueError(
+            f"defect_classifier.search.folds is {config.folds}: titles are made of the sources of "
+            "clips and of each other, so folds of them share sources. Set it to 1, or "
+            "defect_classifier.trained_on.train to clips."
+        )
     data = [array.tobytes() for array in (*train, *validation)]
     result = search_classifier(
         *train,
@@ -91,7 +97,7 @@ def fit_classifier(
     search: SvmSearchConfig,
     refit: RefitConfig,
 ) -> DefectClassifier | NystroemClassifier:
-    """Fit the best parameters on the training clips; the threshold is the best on validation."""
+    """Fit the best parameters on the training rows; the threshold is the best on validation."""
     classifier = refit_classifier(
         *rows_of(representations, "train"), best, search, refit, evidence_columns(representations)
     )
@@ -194,8 +200,8 @@ def rows_of(
     chosen = representations[representations["split"] == split]
     if chosen.empty:
         raise ValueError(
-            f"No clip is in the split '{split}': add sources, or raise its share in "
-            "params:synthesis.split."
+            f"No row is in the split '{split}': add sources, raise its share in "
+            "params:synthesis.split, or make titles of it (params:training_titles.titles.splits)."
         )
     widths = chosen["representation"].map(len)
     if widths.nunique() > 1:

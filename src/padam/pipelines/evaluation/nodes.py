@@ -172,7 +172,7 @@ def package_model(
     titles: TitleFolder,
     localiser: EventLocaliser | None,
 ) -> PadamModel:
-    """Return the model that `padam scan` loads, deciding as tuned on the validation titles.
+    """Return the model that `padam scan --model newest` loads, tuned on the validation titles.
 
     With an event localiser, where one was fitted; its scans tell times sharper than without.
     """
