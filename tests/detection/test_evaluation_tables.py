@@ -109,13 +109,38 @@ def test_recall_rises_with_severity_where_scores_do():
     assert auc[2] == 1
 
 
+def test_segments_are_told_apart_by_how_long_a_label_overlaps_them():
+    # hum takes 0.2 s of a's first segment, 9 s of its second and 1 s of its third, of which hiss
+    # takes 3 s: the longest counts. A bound belongs to the group below it.
+    scores = scores_of({"a": [0.1, 0.9, 0.6, 0.2], "b": [0.9, 0.3], "clean": [0.5, 0.4]})
+    labels = labels_of(
+        ("a", 9.8, 19.0, "hum"),
+        ("a", 20.0, 21.0, "hum"),
+        ("a", 25.0, 28.0, "hiss"),
+        ("b", 10.0, 10.5, "hum"),
+        ("elsewhere", 0.0, 10.0, "hum"),
+    )
+    breakdown = evaluate_scorers(scores, labels, CONFIG).breakdown
+    rows = breakdown.query("by == 'overlap' and threshold_from == 'test'").set_index("group")
+    assert rows["actual"].to_dict() == {"0 to 0.5 s": 2, "2 to 4 s": 1, "over 4 s": 1}
+    # clean: 0.2, 0.9, 0.5, 0.4. 0.1 beats none of them, 0.3 one; 0.6 three; 0.9 three and a half.
+    assert rows["auc"].tolist() == pytest.approx([1 / 8, 3 / 4, 7 / 8])
+    assert rows.loc["over 4 s", "recall"] == 1
+    assert (
+        rows["detected"].sum()
+        == row_of(evaluate_scorers(scores, labels, CONFIG).systems, "segment", "test")[
+            "true_positives"
+        ]
+    )
+
+
 @pytest.mark.parametrize("values", [None, [NAN] * 3, [-10.0, NAN, -5.0]])
 def test_too_little_severity_gives_no_rows(values):
     labels = labels_of(*[(f"t{n}", 0.0, 9.0, "hum") for n in range(3)])
     if values:
         labels["error_to_signal_db"] = values
     scores = scores_of({f"t{n}": [0.9, 0.1] for n in range(3)})
-    assert evaluate_scorers(scores, labels, CONFIG).breakdown.empty
+    assert "severity" not in set(evaluate_scorers(scores, labels, CONFIG).breakdown["by"])
 
 
 def test_content_and_look_alikes_are_measured_apart():
@@ -132,7 +157,8 @@ def test_content_and_look_alikes_are_measured_apart():
         }
     )
     breakdown = evaluate_scorers(scores, labels, CONFIG, titles).breakdown
-    rows = breakdown[breakdown["threshold_from"] == "test"].set_index(["by", "group"])
+    chosen = (breakdown["threshold_from"] == "test") & (breakdown["by"] != "overlap")
+    rows = breakdown[chosen].set_index(["by", "group"])
     assert set(rows.index) == {
         ("content", "music"),
         ("content", "effects"),
@@ -157,7 +183,7 @@ def test_a_look_alike_may_be_a_yes(value):
     breakdown = evaluate_scorers(
         scores, labels_of(("a", 0.0, 9.0, "hum")), CONFIG, titles
     ).breakdown
-    assert set(breakdown["group"]) == {"yes"}
+    assert set(breakdown.loc[breakdown["by"] == "look_alike", "group"]) == {"yes"}
 
 
 # What comes in a hurry from an archive.

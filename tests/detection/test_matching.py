@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 from padam.detection.matching import (
     average_precision,
     best_threshold,
+    longest_overlaps,
     overlaps,
     segment_truth,
 )
@@ -20,6 +21,14 @@ def test_overlap_needs_more_than_a_shared_point():
     found = overlaps(times, np.array([[10, 20.001]]))
     assert found.tolist() == [False, True, True]
     assert not overlaps(times, np.empty((0, 2))).any()
+
+
+def test_the_longest_overlap_counts_not_the_sum():
+    times = np.array([[0, 10], [10, 20], [20, 30]], dtype=float)
+    found = longest_overlaps(times, np.array([[1.0, 2.5], [9.0, 12.0], [11.0, 15.0], [20.0, 20.0]]))
+    assert found.tolist() == [1.5, 4.0, 0.0]
+    assert longest_overlaps(times, np.empty((0, 2))).tolist() == [0, 0, 0]
+    assert longest_overlaps(np.empty((0, 2)), times).shape == (0,)
 
 
 def test_labels_belong_to_their_title():

@@ -342,7 +342,7 @@ def test_the_benchmark_measures_titles_from_elsewhere(
         source="benchmark_titles",
         where="benchmark",
     )
-    assert set(found["evaluation_breakdown"]["by"]) == {"content", "look_alike"}
+    assert set(found["evaluation_breakdown"]["by"]) == {"overlap", "content", "look_alike"}
     assert Path(found["evaluation_failures"]).name == "index.html"
 
 

@@ -1,8 +1,12 @@
-"""Where a scorer does well and where not: by defect, severity, content and look-alikes."""
+"""Where a scorer does well and where not.
+
+By defect, its severity, how much of a segment it fills, content and look-alikes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,12 @@ from padam.detection.title_bootstrap import Flags, TitleDraws, interval, ratio
 
 SEVERITY = "error_to_signal_db"
 SEVERITIES = ("mildest third", "middle third", "strongest third")
+OVERLAPS_S = (
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+)  # between groups of segments, by the seconds that a label overlaps
 CONTENT, LOOK_ALIKE = "content", "look_alike"
 Row = dict[str, Any]
 
@@ -45,14 +55,14 @@ def defect_rows(decision: Decision, labels: pd.DataFrame, draws: TitleDraws) -> 
 def breakdown_rows(
     decision: Decision, labels: pd.DataFrame, titles: pd.DataFrame, draws: TitleDraws
 ) -> list[Row]:
-    """Recall by severity, and all measures of segments by content and on look-alikes.
+    """Recall by severity and by overlap, and all measures by content and on look-alikes.
 
     Only decisions on segments are broken down. What tables of an archive do not tell (severity of a
     label, content of a title, what it resembles) gives no row.
     """
     if decision.level != "segment":
         return []
-    rows = list(_severity_rows(decision, labels, draws))
+    rows = [*_severity_rows(decision, labels, draws), *_overlap_rows(decision, labels, draws)]
     for column in (CONTENT, LOOK_ALIKE):
         for group, members in _groups(titles, column, decision.test):
             found = measure_segments(decision, draws.among(members)).columns()
@@ -70,7 +80,6 @@ def _severity_rows(decision: Decision, labels: pd.DataFrame, draws: TitleDraws) 
         return
     test = decision.test
     known = _known(labels, test).dropna(subset=[SEVERITY])
-    ranking = decision.ranking
     for defect, named in known.groupby("defect"):
         if len(named) < len(SEVERITIES):
             continue
@@ -78,9 +87,6 @@ def _severity_rows(decision: Decision, labels: pd.DataFrame, draws: TitleDraws) 
         third = np.ceil(rank * len(SEVERITIES)).astype(int) - 1
         for number, group in enumerate(SEVERITIES):
             chosen = named[third == number]
-            truth = test.overlapping(chosen)
-            actual, detected = test.sum_by_title(truth), test.sum_by_title(truth & decision.kept)
-            auc = ranking.only(truth[test.truth]).auc(draws)
             yield (
                 decision.named()
                 | {"by": "severity", "group": group, "defect": str(defect)}
@@ -88,9 +94,22 @@ def _severity_rows(decision: Decision, labels: pd.DataFrame, draws: TitleDraws) 
                     f"{SEVERITY}_from": float(chosen[SEVERITY].min()),
                     f"{SEVERITY}_to": float(chosen[SEVERITY].max()),
                 }
-                | _recall(actual, detected, draws)
-                | {"auc": float(auc[0])}
-                | _interval("auc", auc)
+                | _found(decision, test.overlapping(chosen), draws)
+            )
+
+
+def _overlap_rows(decision: Decision, labels: pd.DataFrame, draws: TitleDraws) -> Iterator[Row]:
+    """Recall of segments by how long a label overlaps them; one with 0.1 s of it counts as well."""
+    overlap_s = decision.test.overlapped_s(labels)
+    bounds = (0.0, *OVERLAPS_S, float("inf"))
+    for low, high in pairwise(bounds):
+        truth = (overlap_s > low) & (overlap_s <= high)
+        if truth.any():
+            group = f"over {low:g} s" if np.isinf(high) else f"{low:g} to {high:g} s"
+            yield (
+                decision.named()
+                | {"by": "overlap", "group": group}
+                | _found(decision, truth, draws)
             )
 
 
@@ -121,6 +140,17 @@ def _recall(
         "detected": int(detected.sum()),
         "recall": float(recall[0]),
     } | _interval("recall", recall)
+
+
+def _found(decision: Decision, truth: Flags, draws: TitleDraws) -> Row:
+    """Recall of these defective segments, and their AUC against those without any defect."""
+    test = decision.test
+    auc = decision.ranking.only(truth[test.truth]).auc(draws)
+    return (
+        _recall(test.sum_by_title(truth), test.sum_by_title(truth & decision.kept), draws)
+        | {"auc": float(auc[0])}
+        | _interval("auc", auc)
+    )
 
 
 def _interval(name: str, values: npt.NDArray[np.float64]) -> Row:

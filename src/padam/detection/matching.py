@@ -17,15 +17,25 @@ Flags = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float64]
 
 
+def longest_overlaps(
+    times: npt.NDArray[np.float64], intervals: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """How long each of the times (n, 2) is shared with one of the intervals (m, 2), in s.
+
+    The longest of them counts; 0 where none shares more than a point.
+    """
+    if len(intervals) == 0 or len(times) == 0:
+        return np.zeros(len(times))
+    starts, ends = times[:, :1], times[:, 1:]
+    shared = np.minimum(ends, intervals[:, 1]) - np.maximum(starts, intervals[:, 0])
+    return np.asarray(shared.max(axis=1).clip(min=0.0))
+
+
 def overlaps(
     times: npt.NDArray[np.float64], intervals: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.bool_]:
     """Which of the times (n, 2) share more than a point with any of the intervals (m, 2), in s."""
-    if len(intervals) == 0 or len(times) == 0:
-        return np.zeros(len(times), dtype=bool)
-    starts, ends = times[:, :1], times[:, 1:]
-    shared = np.minimum(ends, intervals[:, 1]) - np.maximum(starts, intervals[:, 0])
-    return np.asarray((shared > 0).any(axis=1))
+    return longest_overlaps(times, intervals) > 0
 
 
 def segment_truth(segments: pd.DataFrame, labels: pd.DataFrame) -> Flags:
@@ -48,13 +58,23 @@ def sorted_truth(
     labels: pd.DataFrame,
 ) -> Flags:
     """As `segment_truth`, of times (n, 2) sorted by title: those of names[i] begin at bounds[i]."""
-    truth = np.zeros(len(times), dtype=bool)
+    return sorted_overlaps(times, bounds, names, labels) > 0
+
+
+def sorted_overlaps(
+    times: npt.NDArray[np.float64],
+    bounds: npt.NDArray[np.int64],
+    names: pd.Index,
+    labels: pd.DataFrame,
+) -> npt.NDArray[np.float64]:
+    """Seconds (n,) of each time that the longest lasting label in it overlaps, sorted likewise."""
+    shared = np.zeros(len(times))
     title = names.get_indexer(pd.Index(labels["title"].astype(str)))
     intervals = labels[["start_s", "end_s"]].to_numpy(dtype=np.float64)
     for number in np.unique(title[title >= 0]):
         rows = slice(bounds[number], bounds[number + 1])
-        truth[rows] = overlaps(times[rows], intervals[title == number])
-    return truth
+        shared[rows] = longest_overlaps(times[rows], intervals[title == number])
+    return shared
 
 
 def best_threshold(scores: Scores, truth: Flags) -> float:

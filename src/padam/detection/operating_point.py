@@ -78,7 +78,11 @@ class TitleScores:
 
     def overlapping(self, labels: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Which segments overlap one of these labels."""
-        return matching.sorted_truth(self.times, self.bounds, pd.Index(self.names), labels)
+        return self.overlapped_s(labels) > 0
+
+    def overlapped_s(self, labels: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Seconds of each segment that the longest lasting label in it overlaps."""
+        return matching.sorted_overlaps(self.times, self.bounds, pd.Index(self.names), labels)
 
     @property
     def slices(self) -> list[slice]:

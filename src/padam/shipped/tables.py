@@ -119,6 +119,16 @@ def severity_table(figures: Figures) -> str:
     return markdown_table(columns, body)
 
 
+def overlap_table(figures: Figures) -> str:
+    """PADAM on segments by how many of their seconds a defect fills."""
+    rows = _of_padam(figures.table("evaluation_breakdown.csv"), by="overlap")
+    body = [
+        [row["group"], f"{row['actual']:.0f}", estimate(row, "auc"), estimate(row, "recall")]
+        for row in rows
+    ]
+    return markdown_table(["A label overlaps", "Segments", "AUC", "Recall"], body)
+
+
 def groups_table(figures: Figures) -> str:
     """PADAM on titles of each kind of content, and with each look-alike of a defect."""
     breakdown = figures.table("evaluation_breakdown.csv")
@@ -180,6 +190,7 @@ TABLES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "systems": systems_table,
     "defects": defects_table,
     "severity": severity_table,
+    "overlap": overlap_table,
     "groups": groups_table,
     "operating_points": operating_points_table,
     "training": training_table,
