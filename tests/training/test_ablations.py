@@ -18,8 +18,8 @@ from padam.training.ablations import (
     run_ablations,
     varied,
 )
+from padam.training.head_module import QualityHeadTraining
 from padam.training.pairs import PairedEmbeddings
-from padam.training.quality_head import QualityHeadTraining
 from tests.training.conftest import InterruptionError
 from tests.training.test_quality_head import HEAD, toy_pairs
 

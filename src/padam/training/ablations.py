@@ -38,9 +38,10 @@ from padam.training.ablation_table import (
     judge,
 )
 from padam.training.fitting import fingerprint, forget
+from padam.training.head_module import QualityHeadTraining
 from padam.training.head_validation import head_outputs
 from padam.training.pairs import BLOCK_ROWS, PairedEmbeddings
-from padam.training.quality_head import QualityHeadTraining, train_on_pairs
+from padam.training.quality_head import train_on_pairs
 from padam.training.source_bootstrap import SourceBootstrap
 
 logger = logging.getLogger(__name__)
