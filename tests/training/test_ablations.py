@@ -12,12 +12,8 @@ from padam.defects.registry import DEFECT_NAMES
 from padam.models.search import SvmSearchConfig
 from padam.training import ablations
 from padam.training.ablation_table import LINEAR_PROBE, NU_SVM, Ablations
-from padam.training.ablations import (
-    STAGE_1,
-    AblationsConfig,
-    run_ablations,
-    varied,
-)
+from padam.training.ablation_variants import STAGE_1, AblationsConfig, varied
+from padam.training.ablations import run_ablations
 from padam.training.head_module import QualityHeadTraining
 from padam.training.pairs import PairedEmbeddings
 from tests.training.conftest import InterruptionError
