@@ -22,8 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from padam.defects.registry import DEFECT_NAMES
 from padam.training.fitting import Batch
+from padam.training.head_module import QualityHeadModule, QualityHeadTraining
 from padam.training.pairs import PairedEmbeddings
-from padam.training.quality_head import QualityHeadModule, QualityHeadTraining
 from report import Row, parser, publish, row
 
 STEPS = 75

@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from padam import commands
+from padam import scan_inputs
 from padam.audio.media import write_flac
-from padam.commands import exit_status, media_files, padam
+from padam.commands import padam
 from padam.detection.batch import Outcome
 from padam.detection.reports.folder import HTML
 from padam.detection.reports.formats import FORMATS
+from padam.scan_command import FORMAT_NAMES, exit_status
+from padam.scan_inputs import media_files
 from tests.detection.conftest import RATE, tiny_model  # noqa: F401
 
 SLOW_TO_IMPORT = ("kedro", "mlflow", "torch", "sklearn", "pandas", "matplotlib")
@@ -32,7 +34,7 @@ def test_the_process_that_watches_imports_nothing_that_scans() -> None:
 
 
 def test_the_formats_that_can_be_asked_for_are_those_there_are() -> None:
-    assert (HTML, *FORMATS) == commands.FORMAT_NAMES
+    assert (HTML, *FORMATS) == FORMAT_NAMES
 
 
 def test_the_command_has_a_version_and_names_its_parts() -> None:
@@ -165,7 +167,7 @@ def test_a_watched_folder_is_scanned_until_interrupted(
             raise KeyboardInterrupt
         (inbox / f"{len(looks)}.flac").write_bytes((ten / "0.flac").read_bytes())
 
-    monkeypatch.setattr(commands.time, "sleep", sleep)
+    monkeypatch.setattr(scan_inputs.time, "sleep", sleep)
     arguments = ["scan", inbox, "--out", out, "--model", model, "--jobs", 0, "--json"]
     arguments += ["--watch", "--stable", 0]
     result = CliRunner().invoke(padam, [str(each) for each in arguments])

@@ -4,16 +4,14 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from padam.hooks.run_summary import (
-    RunSummaryHook,
-    ablation_rows,
-    agreement_rows,
+from padam.hooks.evaluation_summary import (
     benchmark_titles_rows,
     detection_rows,
     evaluation_rows,
-    stage_1_rows,
-    synthesis_rows,
 )
+from padam.hooks.listening_summary import agreement_rows
+from padam.hooks.run_summary import RunSummaryHook
+from padam.hooks.training_summary import ablation_rows, stage_1_rows, synthesis_rows
 
 VERSION = "2026-01-01T00.00.00.000Z"
 STAGE_3 = {

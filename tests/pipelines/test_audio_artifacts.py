@@ -18,7 +18,7 @@ from kedro.validation.parameter_validator import ParameterValidator
 from padam.audio.media_folder import MediaFolder
 from padam.defects.audio_artifacts.config import CLASSES
 from padam.detection.scorers.audio_artifacts import AudioArtifactsScorer
-from padam.hooks.run_summary import audio_artifacts_rows
+from padam.hooks.training_summary import audio_artifacts_rows
 from padam.pipelines.audio_artifacts import create_pipeline
 from padam.pipelines.audio_artifacts.nodes import StrataConfig, TitleSplit, split_titles
 from padam.settings import CONFIG_LOADER_ARGS

@@ -25,7 +25,7 @@ from padam.detection.padam_model import PadamModel
 from padam.detection.scorers.base import score_in_batches
 from padam.detection.systems import ScoringConfig
 from padam.detection.title_evaluation import EvaluationConfig
-from padam.hooks.run_summary import evaluation_rows
+from padam.hooks.evaluation_summary import evaluation_rows
 from padam.models.cnn6 import Cnn6
 from padam.pipelines import benchmark, evaluation, packaging
 from padam.pipelines.evaluation import nodes

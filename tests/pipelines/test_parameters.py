@@ -11,7 +11,7 @@ from kedro.validation.parameter_validator import ParameterValidator
 
 from padam.models.quality_head import QualityHeadConfig
 from padam.settings import CONFIG_LOADER_ARGS
-from padam.training.ablations import varied
+from padam.training.ablation_variants import varied
 from padam.training.artifact_augmentation import AugmentationConfig
 
 

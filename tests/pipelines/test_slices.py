@@ -66,7 +66,7 @@ from padam.quality.examples import ExamplesConfig
 from padam.quality.fusion import FusionWeights
 from padam.quality.scoring import PairScorer, ScoringConfig
 from padam.training.embedding import represent
-from padam.training.quality_head import QualityHeadTraining
+from padam.training.head_module import QualityHeadTraining
 from tests.defects.conftest import RATE, music
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from padam import commands, shipped
+from padam import scan_inputs, shipped
 from padam.audio.media import write_flac
 from padam.commands import padam
 from padam.detection.padam_model import PadamModel, PadamModelError
@@ -115,7 +115,7 @@ def scan(title: Path, out: Path, *arguments: object):
 @pytest.fixture
 def as_shipped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in the place of the package's own."""
-    monkeypatch.setattr(commands, "model_folder", lambda: model_folder(folder))
+    monkeypatch.setattr(scan_inputs, "model_folder", lambda: model_folder(folder))
     return folder
 
 

@@ -12,14 +12,10 @@ from padam.defects.registry import DEFECT_NAMES
 from padam.models.search import SvmSearchConfig
 from padam.training import ablations
 from padam.training.ablation_table import LINEAR_PROBE, NU_SVM, Ablations
-from padam.training.ablations import (
-    STAGE_1,
-    AblationsConfig,
-    run_ablations,
-    varied,
-)
+from padam.training.ablation_variants import STAGE_1, AblationsConfig, varied
+from padam.training.ablations import run_ablations
+from padam.training.head_module import QualityHeadTraining
 from padam.training.pairs import PairedEmbeddings
-from padam.training.quality_head import QualityHeadTraining
 from tests.training.conftest import InterruptionError
 from tests.training.test_quality_head import HEAD, toy_pairs
 

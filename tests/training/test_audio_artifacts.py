@@ -11,14 +11,8 @@ from padam.defects.audio_artifacts.config import CLASSES
 from padam.models.cnn6 import Cnn6, Cnn6Config, mel_filterbank
 from padam.models.cnn6_checkpoint import AudioSetWeights
 from padam.training.artifact_augmentation import AugmentationConfig
-from padam.training.audio_artifacts import (
-    MONITORED,
-    ArtifactModule,
-    ArtifactTraining,
-    draw_batch,
-    train_audio_artifacts,
-    training_chunks,
-)
+from padam.training.artifact_module import MONITORED, ArtifactModule, ArtifactTraining
+from padam.training.audio_artifacts import draw_batch, train_audio_artifacts, training_chunks
 from padam.training.callbacks import TrainingDivergedError
 from padam.training.fitting import BEST_CHECKPOINT, LAST_CHECKPOINT
 from tests.training.conftest import InterruptAt, InterruptionError, Steps, same_weights

@@ -14,9 +14,10 @@ from padam.models.quality_head import QualityHead, QualityHeadConfig
 from padam.training.callbacks import TrainingDivergedError
 from padam.training.embedding import represent
 from padam.training.fitting import forget
+from padam.training.head_module import QualityHeadModule, QualityHeadTraining
 from padam.training.head_validation import validation_metrics
 from padam.training.pairs import EmbeddingRows, PairBatches, PairedEmbeddings
-from padam.training.quality_head import QualityHeadModule, QualityHeadTraining, train_quality_head
+from padam.training.quality_head import train_quality_head
 from tests.training.conftest import InterruptAt, InterruptionError, Steps, same_weights
 
 HEAD = QualityHeadConfig(

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from av.audio.codeccontext import AudioCodecContext
 
 from padam.audio import Audio
-from padam.audio.codec_settings import PROFILES, CodecSettings, packet_span
+from padam.audio.codec_encoders import LAYOUTS, open_encoder, to_frame
+from padam.audio.codec_settings import CodecSettings, packet_span
 from padam.audio.filters import lowpass
 from padam.audio.frames import put_samples
 from padam.audio.packets import PacketFilter, packet
@@ -24,11 +25,8 @@ from padam.audio.resampling import resample
 
 Conceal = Literal["stretch", "timestamps"]
 
-_ENCODERS = {"aac": "aac", "mp3": "libmp3lame", "opus": "libopus"}
 _DECODERS = {"aac": "aac", "mp3": "mp3float", "opus": "opus"}
-_OPUS_CUTOFFS_HZ = (4000, 6000, 8000, 12000, 20000)
 _OPUS_DECODED_RATE = 48000
-_LAYOUTS = {1: "mono", 2: "stereo"}
 # packets until a decoder that begins amid a stream has settled (MP3's reservoir is the longest),
 # packets that complete the last one, and what a resampler needs at both ends
 _PREROLL = 16
@@ -39,10 +37,6 @@ _PIECE_S = 200.0
 _PIECE_MARGIN_S = 0.5
 # 20 bits: the error of a lossy codec hides it
 _RESAMPLING: Final = "HQ"
-# FFmpeg's fast search of quantisers costs a fifth of the thorough one. Its manual prefers it from
-# 64 kbit/s on; at 32 both come to the same (ViSQOL within 0.03 over 13 clips), in between the
-# thorough one is better (by 0.1 at 48).
-_AAC_THOROUGH_KBPS = range(33, 64)
 
 
 @dataclass(frozen=True)
@@ -85,11 +79,11 @@ def encode(audio: Audio, sample_rate: int, settings: CodecSettings) -> EncodedAu
         raise ValueError(f"can encode 1 or 2 channels, not {channels}: encode pairs one by one")
     if not np.isfinite(audio).all():
         raise ValueError("cannot encode audio with NaN or infinite samples")
-    encoder = _open_encoder(settings, channels)
+    encoder = open_encoder(settings, channels)
     packets: list[av.Packet] = []
     given = 0
     for piece in _pieces(audio, sample_rate, settings):
-        packets += encoder.encode(_frame(piece, encoder, given))
+        packets += encoder.encode(to_frame(piece, encoder, given))
         given += piece.shape[1]
     packets += encoder.encode(None)
     return EncodedAudio(
@@ -166,20 +160,6 @@ def decode(
     return np.clip(restored, -1, 1, out=restored)
 
 
-def _open_encoder(settings: CodecSettings, channels: int) -> AudioCodecContext:
-    encoder = av.CodecContext.create(_ENCODERS[settings.codec], "w")
-    assert isinstance(encoder, AudioCodecContext)
-    encoder.sample_rate = settings.sample_rate
-    encoder.layout = _LAYOUTS[channels]
-    encoder.format = _encoder_format(settings)
-    encoder.bit_rate = settings.bitrate_kbps * 1000
-    encoder.time_base = Fraction(1, settings.sample_rate)
-    encoder.thread_count = 1
-    encoder.options = _encoder_options(settings)
-    encoder.open()
-    return encoder
-
-
 def _pieces(audio: Audio, sample_rate: int, settings: CodecSettings) -> Iterator[Audio]:
     """What the encoder is given, at its rate, some minutes at a time: copies stay small."""
     rate = settings.sample_rate
@@ -199,52 +179,6 @@ def _pieces(audio: Audio, sample_rate: int, settings: CodecSettings) -> Iterator
         yield source[:, skip : skip + count]
 
 
-def _frame(audio: Audio, encoder: AudioCodecContext, position: int) -> av.AudioFrame:
-    """The signal from sample `position` on as one frame: PyAV cuts it to what the encoder takes."""
-    samples = _interleave(audio, encoder.format.name)
-    layout = _LAYOUTS[audio.shape[0]]
-    frame = av.AudioFrame.from_ndarray(samples, format=encoder.format.name, layout=layout)
-    frame.sample_rate = encoder.sample_rate
-    frame.pts = position
-    frame.time_base = encoder.time_base
-    return frame
-
-
-def _encoder_format(settings: CodecSettings) -> str:
-    if settings.codec == "opus":
-        return "flt" if settings.sample_format == "float" else "s16"
-    return "fltp" if settings.sample_format == "float" else "s16p"
-
-
-def _encoder_options(settings: CodecSettings) -> dict[str, str]:
-    options: dict[str, str] = {}
-    cutoff_hz = settings.cutoff_hz
-    if cutoff_hz is not None and settings.codec == "opus":
-        cutoff_hz = min(supported for supported in _OPUS_CUTOFFS_HZ if supported >= cutoff_hz)
-    if cutoff_hz is not None:
-        options["cutoff"] = str(cutoff_hz)
-    profile = settings.profile or PROFILES[settings.codec][0]
-    if settings.codec == "aac":
-        options["profile"] = profile
-        thorough = settings.bitrate_kbps in _AAC_THOROUGH_KBPS
-        options["aac_coder"] = "twoloop" if thorough else "fast"
-    elif settings.codec == "mp3":
-        options["joint_stereo"] = "1" if profile == "joint_stereo" else "0"
-        options["compression_level"] = "7"  # half the time of LAME's default
-    else:
-        options["application"] = profile
-    return options
-
-
-def _interleave(block: Audio, sample_format: str) -> Audio | npt.NDArray[np.int16]:
-    """Lay out (channels, samples) as the encoder's sample format wants it."""
-    if not sample_format.endswith("p"):
-        block = block.T.reshape(1, -1)
-    if sample_format.startswith("s16"):
-        return np.clip(np.round(block * 32768), -32768, 32767).astype(np.int16)
-    return np.ascontiguousarray(block)
-
-
 def _decode(
     stream: EncodedAudio, payloads: list[bytes | None], packets: range, origin: int, length: int
 ) -> tuple[Audio, npt.NDArray[np.bool_]]:
@@ -254,7 +188,7 @@ def _decode(
     assert isinstance(decoder, AudioCodecContext)
     decoder.extradata = stream.extradata
     decoder.sample_rate = rate
-    decoder.layout = _LAYOUTS[stream.channels]
+    decoder.layout = LAYOUTS[stream.channels]
     decoder.thread_count = 1
     decoder.options = {"flags2": "+skip_manual"}  # or the decoder cuts the priming a second time
     decoder.open()

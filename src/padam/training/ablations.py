@@ -10,14 +10,11 @@
 
 import hashlib
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from sklearn.model_selection import train_test_split
@@ -27,7 +24,7 @@ from padam.audio.storage import written_whole
 from padam.models.binary_classifier import BinaryClassifier
 from padam.models.defect_classifier import DefectClassifier, LinearProbe
 from padam.models.quality_head import QualityHead
-from padam.models.search import SvmSearchConfig, search_classifier
+from padam.models.search import search_classifier
 from padam.training.ablation_table import (
     LINEAR_PROBE,
     Ablations,
@@ -37,63 +34,15 @@ from padam.training.ablation_table import (
     evaluated_clips,
     judge,
 )
+from padam.training.ablation_variants import NATIVE_EVIDENCE, STAGE_1, AblationsConfig, varied
 from padam.training.fitting import fingerprint, forget
+from padam.training.head_module import QualityHeadTraining
 from padam.training.head_validation import head_outputs
 from padam.training.pairs import BLOCK_ROWS, PairedEmbeddings
-from padam.training.quality_head import QualityHeadTraining, train_on_pairs
+from padam.training.quality_head import train_on_pairs
 from padam.training.source_bootstrap import SourceBootstrap
 
 logger = logging.getLogger(__name__)
-
-STAGE_1: Final = "stage_1_mean_std"
-NATIVE_EVIDENCE: Final = "native_evidence"
-
-
-class AblationsConfig(BaseModel):
-    """Which variants of the quality head are compared, and how."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    variants: dict[str, dict[str, Any]] = Field(min_length=1)
-    """By name, only what differs from the training of stage 2."""
-    joined_with_evidence: tuple[str, ...] = ()
-    """Variants that are judged joined with native-rate evidence, too, where it was measured."""
-    evaluated_split: Literal["validation", "test"] = "validation"
-    search: SvmSearchConfig = SvmSearchConfig()
-    fit_max_rows: int | None = Field(16_000, ge=10)  # a fit costs the square of its rows or more
-    bootstrap_rounds: int = Field(1000, ge=10)
-    seed: int = Field(0, ge=0)
-
-    @field_validator("variants")
-    @classmethod
-    def _trainable(cls, variants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for name, difference in variants.items():
-            reserved = name == STAGE_1 or name.endswith(NATIVE_EVIDENCE)
-            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or reserved:
-                raise ValueError(
-                    f"variant {name!r}: use lower case, digits and _, and not {STAGE_1} nor what "
-                    f"ends in {NATIVE_EVIDENCE}"
-                )
-            try:
-                varied(QualityHeadTraining(), difference)
-            except ValueError as error:
-                raise ValueError(f"variant {name!r}: {error}") from error
-        return variants
-
-    @model_validator(mode="after")
-    def _joins_variants(self) -> Self:
-        if unknown := set(self.joined_with_evidence) - set(self.variants):
-            raise ValueError(
-                f"joined_with_evidence names no variants: {', '.join(sorted(unknown))}"
-            )
-        return self
-
-
-def varied(training: QualityHeadTraining, difference: Mapping[str, Any]) -> QualityHeadTraining:
-    """Return a training with the given values in place of its own, those of `head` one by one."""
-    values = training.model_dump()
-    head = values["head"] | difference.get("head", {})
-    return QualityHeadTraining.model_validate({**values, **difference, "head": head})
 
 
 def run_ablations(

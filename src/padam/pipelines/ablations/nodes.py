@@ -9,9 +9,10 @@ import pandas as pd
 
 from padam.defects.clip_ids import check_same_clips, clips_of
 from padam.pipelines.quality_head.nodes import SIDES, chosen_evidence, paired, scored_clips
-from padam.training.ablations import AblationsConfig, run_ablations
+from padam.training.ablation_variants import AblationsConfig
+from padam.training.ablations import run_ablations
+from padam.training.head_module import QualityHeadTraining
 from padam.training.pairs import Floats
-from padam.training.quality_head import QualityHeadTraining
 
 
 def compare_variants(

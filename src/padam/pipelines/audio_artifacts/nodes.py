@@ -31,7 +31,8 @@ from padam.training.artifact_evaluation import (
     summarise_chunks,
 )
 from padam.training.artifact_figures import plot_confusion, plot_recall_by_severity
-from padam.training.audio_artifacts import ArtifactTraining, train_audio_artifacts
+from padam.training.artifact_module import ArtifactTraining
+from padam.training.audio_artifacts import train_audio_artifacts
 from padam.training.figures import plot_history
 
 

@@ -15,6 +15,7 @@ from padam.models.quality_head import QualityHead
 from padam.training.embedding import represent
 from padam.training.figures import plot_history
 from padam.training.head_figures import plot_representations, plot_roc, plot_similarity
+from padam.training.head_module import QualityHeadTraining
 from padam.training.head_validation import head_outputs
 from padam.training.pairs import (
     EmbeddingRows,
@@ -23,7 +24,7 @@ from padam.training.pairs import (
     PairedEmbeddings,
     blocks,
 )
-from padam.training.quality_head import QualityHeadTraining, train_on_pairs
+from padam.training.quality_head import train_on_pairs
 
 SIDES = ("reference", "degraded")
 EXCERPT = ["source", "start_s"]
