@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from padam.audio.storage import Location
+from padam.hooks.learning_curve_rows import learning_curve_rows
 
 Rows = list[tuple[str, str]]
 Summary = Mapping[str, Any]
@@ -378,6 +379,7 @@ PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "stage 2": ("quality_head_summary", stage_2_rows),
     "ablations": ("ablation_summary", ablation_rows),
     "stage 3": ("defect_classifier_summary", stage_3_rows),
+    "learning curve": ("learning_curve_summary", learning_curve_rows),
     "q̂ predicted": ("quality_regressor_summary", quality_regressor_rows),
     "benchmark titles": ("benchmark_summary", benchmark_titles_rows),
     "evaluation": ("evaluation_summary", evaluation_rows),
