@@ -21,7 +21,7 @@ def plot_learning_curve(curve: LearningCurve) -> Figure:
     A line goes through the medians of the draws. Its bars are the 95 % intervals over validation
     sources, the band and the dots are the draws.
     """
-    figure = Figure(figsize=(14, 4.6), layout="constrained")
+    figure = Figure(figsize=(14, 4.8), layout="constrained")
     sources = curve.table.groupby("part")["sources"].first()
     places = sources[[name for name in curve.parts if name in sources.index]].astype(float)
     if places.empty:
@@ -31,7 +31,8 @@ def plot_learning_curve(curve: LearningCurve) -> Figure:
     for axes, (measure, label) in zip(wholes, LABELS.items(), strict=True):
         _any_defect(axes, curve, places, f"{measure}_{DEFECTIVE}")
         axes.set(ylabel=label, title="any defect against clean")
-    wholes[0].legend(fontsize="small", loc="lower right")
+    handles = wholes[0].get_legend_handles_labels()
+    figure.legend(*handles, fontsize="small", loc="outside lower left", ncols=3)
     _each_defect(by_defect, curve, places)
     for axes in (*wholes, by_defect):
         _source_axis(axes, curve.table)
@@ -57,7 +58,7 @@ def _any_defect(axes: Axes, curve: LearningCurve, places: pd.Series, name: str) 
         color="black",
         elinewidth=1,
         capsize=4,
-        label="median, 95 % interval\nover validation sources",
+        label="median, with its 95 % interval over validation sources",
     )
 
 

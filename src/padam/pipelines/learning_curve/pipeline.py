@@ -35,7 +35,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                     "defect_classifier",
                     "params:learning_curve.curve",
                 ],
-                outputs=["learning_curve", "learning_curve_summary", "learning_curve_figure"],
+                outputs=["learning_curve_table", "learning_curve_summary", "learning_curve_figure"],
                 name="judge_parts",
             ),
         ],
