@@ -4,11 +4,13 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from padam.defects.registry import DEFECT_NAMES
 from padam.hooks.evaluation_summary import (
     benchmark_titles_rows,
     detection_rows,
     evaluation_rows,
 )
+from padam.hooks.learning_curve_rows import learning_curve_rows
 from padam.hooks.listening_summary import agreement_rows
 from padam.hooks.run_summary import RunSummaryHook
 from padam.hooks.training_summary import ablation_rows, stage_1_rows, synthesis_rows
@@ -156,4 +158,34 @@ def test_stage_1_tells_retrieval_or_how_well_it_hears_degradations() -> None:
         ("loss of contrast and labels", "5.000 → 3.250"),
         ("AUC on held-out sound", "clips 0.79, windows 0.82"),
         ("same degradation R@1", "0.21"),
+    ]
+
+
+def test_the_learning_curve_tells_both_of_its_ranges() -> None:
+    ranges = {"low": 0.8, "high": 0.9, "draws_low": 0.84, "draws_high": 0.86}
+    all_sources = {"median": 0.88, "low": None, "high": None, "draws_low": 0.88, "draws_high": 0.88}
+    gain = {"median": 0.03, "low": -0.01, "high": 0.05, "draws_low": 0.02, "draws_high": 0.04}
+    gains = {f"auc_{name}": {**gain, "median": None} for name in DEFECT_NAMES}
+    told = learning_curve_rows(
+        {
+            "parts": {
+                "1_of_2": {"auc_defective": {"median": 0.85, **ranges}},
+                "all": {"auc_defective": all_sources},
+            },
+            "gain_of_last_doubling": {**gains, "auc_defective": gain, "auc_hum": gain},
+            "fits": 3,
+            "fits_failed": 1,
+            "reasons": ["one class"],
+            "sources": 40,
+            "validation_rows": 90,
+            "validation_sources": 9,
+        }
+    )
+    assert told == [
+        ("AUC on 1 of 2", "0.850 [0.800, 0.900]; draws 0.840 to 0.860"),
+        ("AUC on all", "0.880 [–, –]"),
+        ("gain of the last doubling", "+0.030 [-0.010, +0.050]; draws +0.020 to +0.040"),
+        ("by defect", "hum +0.030"),
+        ("not fitted", "1 of 3: one class"),
+        ("of", "40 training sources, judged on 90 rows of 9 others"),
     ]

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
+from padam.training import source_bootstrap
 from padam.training.head_validation import similarity_correlation
 from padam.training.source_bootstrap import SourceBootstrap
 
@@ -110,3 +111,30 @@ def test_a_collapsed_z_has_no_correlation():
     _, q = vectors(20)
     found = SourceBootstrap(np.arange(20), 20, 0).similarity_correlation(np.ones((20, 2)), q)
     assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize("held", [1, 2**22])
+def test_average_precision_and_its_rounds_equal_those_of_scikit_learn(held, monkeypatch):
+    monkeypatch.setattr(source_bootstrap, "HELD_VALUES", held)
+    data = clips(6)
+    bootstrap = SourceBootstrap(data["source"], 50, seed=1)
+    value, rounds = bootstrap.resampled_average_precision(data["score"], data["positive"])
+    expected = average_precision_score(data["positive"], data["score"])
+    assert value == pytest.approx(expected)
+    again = [
+        average_precision_score(data["positive"][rows], data["score"][rows])
+        for rows in (drawn(bootstrap, n, data["source"]) for n in range(50))
+    ]
+    np.testing.assert_allclose(rounds, again)
+
+
+def test_average_precision_of_hand_counted_ranks():
+    # falling: hit, miss, then a hit and a miss of equal scores: 1/2 · 1 + 1/2 · 2/4
+    score = np.array([0.9, 0.7, 0.4, 0.4, np.nan])
+    positive = np.array([True, False, True, False, True])
+    bootstrap = SourceBootstrap(np.arange(5), 20, seed=0)
+    assert bootstrap.resampled_average_precision(score, positive).value == pytest.approx(0.75)
+    for nothing in (np.full(5, np.nan), np.where(positive, np.nan, score)):
+        value, rounds = bootstrap.resampled_average_precision(nothing, positive)
+        assert np.isnan(value)
+        assert np.isnan(rounds).all()

@@ -17,6 +17,7 @@ from padam.hooks.evaluation_summary import (
     evaluation_rows,
     production_review_rows,
 )
+from padam.hooks.learning_curve_rows import learning_curve_rows
 from padam.hooks.listening_summary import (
     agreement_rows,
     listening_test_rows,
@@ -90,6 +91,7 @@ PARTS: dict[str, tuple[str, Callable[[Any], Rows]]] = {
     "stage 2": ("quality_head_summary", stage_2_rows),
     "ablations": ("ablation_summary", ablation_rows),
     "stage 3": ("defect_classifier_summary", stage_3_rows),
+    "learning curve": ("learning_curve_summary", learning_curve_rows),
     "q̂ predicted": ("quality_regressor_summary", quality_regressor_rows),
     "benchmark titles": ("benchmark_summary", benchmark_titles_rows),
     "evaluation": ("evaluation_summary", evaluation_rows),

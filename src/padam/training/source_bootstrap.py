@@ -11,6 +11,7 @@ Floats = npt.NDArray[np.floating]
 
 INTERVAL: Final = (2.5, 97.5)
 ROUNDING: Final = 1e-12  # a variance below it is that of equal values
+HELD_VALUES: Final = 2**22  # weights of rows in rounds that are held at a time, 32 MiB
 
 
 class Estimate(NamedTuple):
@@ -19,6 +20,13 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+
+class Resampled(NamedTuple):
+    """A value, and what it is in each round (rounds,); NaN for what cannot be estimated."""
+
+    value: float
+    rounds: npt.NDArray[np.float64]
 
 
 class SourceBootstrap:
@@ -40,6 +48,10 @@ class SourceBootstrap:
 
         Scores that are NaN belong to clips that take no part.
         """
+        return self.estimate(*self.resampled_auc(score, positive))
+
+    def resampled_auc(self, score: Floats, positive: npt.NDArray[np.bool_]) -> Resampled:
+        """Return what `auc` is made of: differences of areas are to be taken round by round."""
         wins = np.zeros((self.count, self.count))
         taking_part = np.isfinite(score)
         up, down = np.flatnonzero(taking_part & positive), np.flatnonzero(taking_part & ~positive)
@@ -52,7 +64,27 @@ class SourceBootstrap:
         with np.errstate(invalid="ignore"):
             value = wins.sum() / np.float64(len(up) * len(down))
             rounds = self._over_pairs(wins) / ((self._times @ ups) * (self._times @ downs))
-        return self._estimate(float(value), rounds)
+        return Resampled(float(value), rounds)
+
+    def resampled_average_precision(
+        self, score: Floats, positive: npt.NDArray[np.bool_]
+    ) -> Resampled:
+        """Return the average precision of scores (n,), that of scikit-learn, in all rounds.
+
+        It is the mean of the precision over steps of recall, each as wide as what equal scores
+        gain; NaN without a positive clip. Scores that are NaN belong to clips that take no part.
+        """
+        rows = np.flatnonzero(np.isfinite(score))
+        rows = rows[np.argsort(-score[rows], kind="stable")]
+        ends = np.flatnonzero(np.diff(score[rows], append=-np.inf))
+        source, up = self._source[rows], positive[rows]
+        block = max(1, HELD_VALUES // max(1, len(rows)))
+        once = np.ones((1, self.count))
+        value, *rounds = (
+            _average_precision(times[:, source], up, ends)
+            for times in (once, *np.split(self._times, np.arange(block, len(self._times), block)))
+        )
+        return Resampled(float(value[0]), np.concatenate(rounds))
 
     def recalls(
         self, label: npt.NDArray[np.int64], right: npt.NDArray[np.bool_], classes: int
@@ -70,9 +102,9 @@ class SourceBootstrap:
             value = hits.sum(axis=0) / total.sum(axis=0)
             rounds = (self._times @ hits) / (self._times @ total)
         there = np.isfinite(value)
-        balanced = self._estimate(float(value[there].mean()), rounds[:, there].mean(axis=1))
+        balanced = self.estimate(float(value[there].mean()), rounds[:, there].mean(axis=1))
         return balanced, [
-            self._estimate(float(each), of_class)
+            self.estimate(float(each), of_class)
             for each, of_class in zip(value, rounds.T, strict=True)
         ]
 
@@ -96,7 +128,7 @@ class SourceBootstrap:
             by_clip = np.stack([(moment * others).sum(axis=0) for moment in moments])
             sums[:, source, present] = np.add.reduceat(by_clip, starts, axis=1)
         value = _correlation(sums.sum(axis=(1, 2)))
-        return self._estimate(
+        return self.estimate(
             float(value), _correlation(np.stack([self._over_pairs(each) for each in sums]))
         )
 
@@ -105,12 +137,31 @@ class SourceBootstrap:
         result: npt.NDArray[np.float64] = ((self._times @ sums) * self._times).sum(axis=1)
         return result
 
-    def _estimate(self, value: float, rounds: npt.NDArray[np.float64]) -> Estimate:
+    def estimate(self, value: float, rounds: npt.NDArray[np.float64]) -> Estimate:
+        """Return a value with the percentile interval of its rounds; those of NaN take no part."""
         known = rounds[np.isfinite(rounds)]
         if self.count < 2 or not len(known) or not np.isfinite(value):
             return Estimate(value, np.nan, np.nan)
         low, high = np.percentile(known, INTERVAL)
         return Estimate(value, float(low), float(high))
+
+
+def _average_precision(
+    weights: npt.NDArray[np.float64],
+    positive: npt.NDArray[np.bool_],
+    ends: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Return the average precision (rounds,) of rows (n,) in falling order of their scores.
+
+    `weights` (rounds, n) says how often a row was drawn; `ends` are the last rows of equal scores.
+    """
+    found = np.cumsum(weights * positive, axis=1)[:, ends]
+    called = np.cumsum(weights, axis=1)[:, ends]
+    with np.errstate(invalid="ignore"):
+        precision = np.nan_to_num(found / called)  # 0/0 where none of the first rows was drawn
+        gained = np.diff(found, prepend=0.0, axis=1)
+        area: npt.NDArray[np.float64] = (gained * precision).sum(axis=1) / gained.sum(axis=1)
+    return area
 
 
 def _correlation(sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
