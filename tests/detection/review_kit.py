@@ -7,6 +7,7 @@ import numpy as np
 import soundfile
 
 from padam.detection.reports.timecode import timecode
+from padam.detection.severity import SeverityRules
 
 RATE = 48_000
 SEGMENT_S = 10.0
@@ -74,7 +75,7 @@ def document_of(
         )
     severities = [name for name in SEVERITIES if any(e["severity"] == name for e in events)]
     return {
-        "schema_version": "2.1",
+        "schema_version": "2.2",
         "fingerprint": "0" * 64,
         "tool": {"name": "padam", "version": "0.1.0"},
         "title": {
@@ -98,6 +99,8 @@ def document_of(
             "threshold": threshold,
             "filter": {"x_s": 10, "y_s": 20},
             "operating_point": None,
+            "event_gap_s": None,
+            "severity_rules": SeverityRules().model_dump(),
         },
         "verdict": "defective" if events else "clean",
         "severity": severities[0] if severities else None,

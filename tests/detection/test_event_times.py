@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from padam.detection.event_times import maximal_runs, two_levels
 from padam.detection.events import find_events
+from padam.detection.evidence_runs import maximal_runs, two_levels
 
 WINDOWS = 25
 

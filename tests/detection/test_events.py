@@ -3,11 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
 from padam.detection.events import find_events, flag_segments
 from padam.detection.scorers.base import worst_channel
-from padam.detection.severity import SeverityRules, worst
 
 
 def scores_of(left, right, **probabilities):
@@ -95,29 +93,3 @@ def test_evidence_beyond_the_end_of_a_title_is_only_its_mirror():
     evidence[0, 12] = 0.9
     (event,) = find_events(with_evidence(scores, evidence), 0.5)
     assert (event.start_s, event.end_s) == pytest.approx((4.4, 5.0))
-
-
-@pytest.mark.parametrize(
-    ("peak", "length_s", "severity"),
-    [
-        (0.5, 10, "fyi"),
-        (0.62, 19.9, "fyi"),
-        (0.5, 20, "issue"),
-        (0.63, 0.4, "issue"),
-        (0.63, 59, "issue"),
-        (0.63, 60, "blocker"),
-        (0.6, 600, "issue"),
-        (0.88, 0.4, "blocker"),
-        (1.0, 0.4, "blocker"),
-    ],
-)
-def test_severity_follows_margin_and_length(peak, length_s, severity):
-    assert SeverityRules().of(peak, 0.5, length_s) == severity
-
-
-def test_rules_out_of_order_are_refused():
-    with pytest.raises(ValidationError, match="below those of an issue"):
-        SeverityRules(issue_margin=0.8, blocker_margin=0.5)
-    assert SeverityRules().of(1.0, 1.0, 1.0) == "fyi"
-    assert worst(["fyi", "blocker", "issue"]) == "blocker"
-    assert worst([]) is None

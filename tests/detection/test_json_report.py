@@ -9,7 +9,7 @@ import pytest
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.reports.json_report import schema, write_document
 from padam.detection.reports.timecode import timecode
-from padam.detection.scan import scan_title
+from padam.detection.scan import ScanConfig, scan_title
 from padam.detection.severity import SeverityRules
 from padam.detection.temporal_filter import TemporalFilter
 
@@ -51,12 +51,28 @@ def test_the_page_of_the_fields_has_each_with_its_description(project):
 def test_the_severities_of_the_page_are_the_defaults(project):
     page = (project / "docs" / "detections.md").read_text(encoding="utf-8")
     rules = SeverityRules()
-    for line in (
-        f"with a margin of {rules.blocker_margin} and more, or of {rules.issue_margin} and more "
-        f"over {rules.blocker_s:g} s and more",
-        f"with a margin of {rules.issue_margin} and more, or of {rules.issue_s:g} s and more",
+    lengths = (rules.brief_s / 2, rules.brief_s, rules.lasting_s)
+    for row, score in (
+        (f"under {rules.sure_score}", 0.0),
+        (f"{rules.sure_score} and more", rules.sure_score),
+        (f"{rules.surest_score} and more", rules.surest_score),
     ):
-        assert line in page
+        cells = " | ".join(f"`{rules.of(score, length_s)}`" for length_s in lengths)
+        assert f"| {row} | {cells} |" in page
+    heads = (
+        f"under {rules.brief_s:g} s | {rules.brief_s:g} s and more | {rules.lasting_s:g} s and more"
+    )
+    assert heads in page
+
+
+def test_the_gap_of_the_page_is_the_default(project):
+    page = (project / "docs" / "detections.md").read_text(encoding="utf-8")
+    assert f"`event_gap_s`, {ScanConfig().event_gap_s:g} s" in page
+
+
+def test_what_parted_and_graded_the_events_is_told(document):
+    assert document["model"]["event_gap_s"] is None  # no event localiser
+    assert document["model"]["severity_rules"] == SeverityRules().model_dump()
 
 
 def test_a_document_follows_the_schema(document):

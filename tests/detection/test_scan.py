@@ -9,6 +9,7 @@ from padam.audio.media import MediaError, write_flac
 from padam.detection.operating_point import OperatingPoint
 from padam.detection.review_volume import ReviewPoint
 from padam.detection.scan import ScanConfig, scan_title
+from padam.detection.scorers.base import EVIDENCE_PREFIX, score_in_batches
 from padam.detection.temporal_filter import TemporalFilter
 from tests.audio.signals import write_media
 
@@ -89,6 +90,43 @@ def test_a_filter_outranks_that_of_an_operating_point(loud_title):
     assert document["verdict"] == "clean"
     assert document["model"]["filter"] == {"x_s": 100.0, "y_s": 120.0}
     assert document["model"]["threshold"] == 0.05
+
+
+class Localising(LoudnessScorer):
+    """The stand-in with an event localiser: evidence is the peak of each 0.4 s."""
+
+    localises = True
+
+    def at_threshold(self, threshold):
+        return self
+
+    def score(self, blocks):
+        def peaks(rows):
+            parts = np.abs(rows).reshape(len(rows), 25, -1).max(axis=2).astype(np.float64)
+            evidence = {f"{EVIDENCE_PREFIX}{n}": parts[:, n] for n in range(25)}
+            return {"score": parts.max(axis=1), **evidence}
+
+        return score_in_batches(blocks, self.sample_rate, peaks)
+
+
+def test_what_is_apart_by_more_than_the_gap_is_two_events(tmp_path):
+    audio = np.full((1, 20 * RATE), 0.1, np.float32)
+    for start_s, end_s in ((2, 4), (14, 16)):
+        audio[:, start_s * RATE : end_s * RATE] = 0.9
+    path = tmp_path / "two.flac"
+    write_flac(path, audio, RATE)
+    scorer = Localising(OperatingPoint(0.5, TemporalFilter()))
+
+    def told(config=None):
+        document = scan_title(path, scorer, config)
+        times = [(event["start_s"], event["end_s"]) for event in document["events"]]
+        return document["model"]["event_gap_s"], times
+
+    assert told() == (4.0, [(2.0, 4.0), (14.0, 16.0)])
+    assert told(ScanConfig(event_gap_s=11)) == (11.0, [(2.0, 16.0)])
+    assert told(ScanConfig(event_gap_s=None)) == (None, [(2.0, 16.0)])
+    with pytest.raises(ValidationError):
+        ScanConfig(event_gap_s=-1)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def test_paper_holds_the_papers_constants(project: Path) -> None:
     assert workflow.ranges["packet_loss"].amount == (1000, 9000)
     assert workflow.ranges["packet_loss"].packet_drop_probability == 0.0
     assert workflow.ranges["hum"].snr_db == workflow.ranges["hiss"].snr_db == (0.0, 15.0)
+    assert paper["detection"]["scan"].event_gap_s is None
     weights = paper["metric_fusion"]["weights"]
     assert (weights.cdpam, weights.dnsmos, weights.pesq, weights.visqol) == (0.40, 0.23, 0.19, 0.18)
     scoring = paper["metric_fusion"]["scoring"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from padam.detection.event_times import ADJACENT_S, event_span
+from padam.detection.event_times import EventSpan, event_spans
+from padam.detection.evidence_runs import ADJACENT_S
 from padam.detection.scorers.base import PROBABILITY_PREFIX, worst_channel
 from padam.detection.severity import Severity, SeverityRules
 from padam.detection.temporal_filter import filter_segments
@@ -17,7 +18,8 @@ from padam.detection.temporal_filter import filter_segments
 class Event:
     """A defective stretch: times in seconds, channels from 0, defects with the likeliest first.
 
-    Where the scorer gives evidence, the times are those of the evidence; see `event_span`.
+    Where the scorer gives evidence, the times are those of the evidence; see `event_spans`.
+    Channels, score and defects are those of its segments: two events in one segment share them.
     """
 
     start_s: float
@@ -51,12 +53,14 @@ def find_events(
     rules: SeverityRules | None = None,
     *,
     localised: bool = False,
+    gap_s: float | None = None,
 ) -> list[Event]:
-    """Flagged segments merged where they adjoin, in order of time.
+    """Flagged segments merged where they adjoin, parted where nothing is heard; in order of time.
 
     A defect's probability is its mean over the flagged channels and segments of the event; without
     columns `p_<defect>` the events name no defect. `localised` says that the evidence is that of an
-    event localiser; see `event_span`.
+    event localiser, which parts events by `gap_s` seconds; see `event_spans`. The temporal filter
+    decides on segments before that.
     """
     segments = flag_segments(scores, threshold, x_s, y_s)
     flagged = segments[segments["flagged"]]
@@ -64,35 +68,32 @@ def find_events(
         return []
     gaps = flagged["start_s"].to_numpy()[1:] - flagged["end_s"].to_numpy()[:-1]
     number = np.concatenate([[0], np.cumsum(gaps > ADJACENT_S)])
-    detections = scores[scores["score"] >= threshold]
     events: list[Event] = []
     ended_s = -np.inf
     for _, stretch in flagged.groupby(number):
         first_s, last_s = float(stretch["start_s"].min()), float(stretch["end_s"].max())
-        start_s, end_s = event_span(scores, first_s, last_s, threshold, localised=localised)
-        rows = detections[detections["start_s"].isin(stretch["start_s"])]
-        # The evidence of a segment between two events may belong to both.
-        span = max(start_s, ended_s), end_s
-        events.append(_event(rows, span, threshold, rules or SeverityRules()))
-        ended_s = end_s
+        for span in event_spans(
+            scores, first_s, last_s, threshold, localised=localised, gap_s=gap_s
+        ):
+            # The evidence of a segment between two events may belong to both.
+            begun = replace(span, start_s=max(span.start_s, ended_s))
+            events.append(_event(scores.iloc[list(span.rows)], begun, rules or SeverityRules()))
+            ended_s = span.end_s
     return events
 
 
-def _event(
-    rows: pd.DataFrame, span: tuple[float, float], threshold: float, rules: SeverityRules
-) -> Event:
-    start_s, end_s = span
+def _event(rows: pd.DataFrame, span: EventSpan, rules: SeverityRules) -> Event:
     peak = float(rows["score"].max())
     columns = [name for name in rows.columns if name.startswith(PROBABILITY_PREFIX)]
     means = rows[columns].mean().sort_values(ascending=False, kind="stable")
     return Event(
-        start_s=start_s,
-        end_s=end_s,
+        start_s=span.start_s,
+        end_s=span.end_s,
         channels=tuple(int(channel) for channel in sorted(rows["channel"].unique())),
         peak_score=peak,
         defects=tuple(
             (str(name).removeprefix(PROBABILITY_PREFIX), float(value))
             for name, value in means.items()
         ),
-        severity=rules.of(peak, threshold, end_s - start_s),
+        severity=rules.of(peak, span.end_s - span.start_s),
     )

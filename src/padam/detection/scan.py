@@ -51,6 +51,8 @@ class ScanConfig(BaseModel):
     # surround title, which cost a third and dilute a defect in one of six; or names such as FL, FR
     channels: Literal["every", "downmix"] | tuple[str, ...] = "every"
     block_s: float = Field(default=60.0, gt=0, le=600)
+    # seconds of low evidence of an event localiser that part two events; None: never. An extension
+    event_gap_s: float | None = Field(default=4.0, ge=0)
     severity: SeverityRules = SeverityRules()
 
     @model_validator(mode="after")
@@ -89,9 +91,10 @@ def scan_title(
     chosen = choose_channels(info, config.channels)
     if isinstance(scorer, NativeRateScorer):
         scorer = scorer.at_rate(info.sample_rate)
-    localised = False
+    gap_s, localised = None, False
     if isinstance(scorer, LocalisingScorer):
         localised = scorer.localises
+        gap_s = config.event_gap_s if localised else None
         scorer = scorer.at_threshold(point.threshold)
     stream = stream_audio(
         info.path,
@@ -102,6 +105,9 @@ def scan_title(
     scores = scorer.score(_prepared(stream, chosen, scorer.sample_rate, info, progress))
     x_s, y_s = point.filter.x_s, point.filter.y_s
     segments = flag_segments(scores, point.threshold, x_s, y_s)
+    events = find_events(
+        scores, point.threshold, x_s, y_s, config.severity, localised=localised, gap_s=gap_s
+    )
     return detections_document(
         info,
         chosen.names,
@@ -109,9 +115,11 @@ def scan_title(
         point,
         scores,
         segments,
-        find_events(scores, point.threshold, x_s, y_s, config.severity, localised=localised),
+        events,
         [*_warnings(info, chosen, scores, segments, point), *_damage(stream)],
         fingerprint,
+        rules=config.severity,
+        event_gap_s=gap_s,
     )
 
 

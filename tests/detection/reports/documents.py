@@ -3,6 +3,7 @@
 import copy
 
 from padam.detection.reports.timecode import timecode
+from padam.detection.severity import SeverityRules
 
 RATE = 48_000
 
@@ -34,7 +35,7 @@ def document(events=(), file="film.mov", frame_rate=(25, 1), start="01:00:00:00"
     order = ["fyi", "issue", "blocker"]
     severities = [one["severity"] for one in events]
     made = {
-        "schema_version": "2.1",
+        "schema_version": "2.2",
         "tool": {"name": "padam", "version": "0.1.0"},
         "title": {
             "file": file,
@@ -57,6 +58,8 @@ def document(events=(), file="film.mov", frame_rate=(25, 1), start="01:00:00:00"
             "threshold": 0.5,
             "filter": {"x_s": 0.0, "y_s": 0.0},
             "operating_point": None,
+            "event_gap_s": 4.0,
+            "severity_rules": SeverityRules().model_dump(),
         },
         "verdict": "defective" if events else "clean",
         "severity": max(severities, key=order.index, default=None),

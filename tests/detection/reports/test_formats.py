@@ -30,6 +30,21 @@ TITLES = {
 }
 
 
+def of_schema_2_1(made):
+    """A document as it was before it told what parted and graded its events."""
+    model = {k: v for k, v in made["model"].items() if k not in ("event_gap_s", "severity_rules")}
+    return made | {"schema_version": "2.1", "model": model}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_documents_of_an_earlier_schema_are_read_alike(name):
+    made = document(three_events())
+    options, identifiers = ReportOptions(), r"urn:uuid:[0-9a-f-]+|<LastModified.*"
+    texts = [FORMATS[name].text(each, options) for each in (made, of_schema_2_1(made))]
+    new, old = (re.sub(identifiers, "", text) for text in texts)
+    assert new == old
+
+
 @pytest.mark.parametrize("title", TITLES)
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_title_has_every_file(name, title):

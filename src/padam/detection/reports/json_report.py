@@ -30,9 +30,9 @@ from padam.detection.scorers.base import (
     Scorer,
     evidence_columns,
 )
-from padam.detection.severity import worst
+from padam.detection.severity import SeverityRules, worst
 
-SCHEMA_VERSION = "2.1"
+SCHEMA_VERSION = "2.2"
 
 Document = dict[str, Any]
 
@@ -47,12 +47,16 @@ def detections_document(
     events: Sequence[Event],
     warnings: Sequence[str] = (),
     fingerprint: str | None = None,
+    *,
+    rules: SeverityRules | None = None,
+    event_gap_s: float | None = None,
 ) -> Document:
     """The document of a scanned title, ready for `json.dumps`.
 
     scores: rows per segment and channel (`Scorer.score`); segments: the table of `flag_segments`;
-    channels: names of those that were scored, after any downmix. Scores that could not be given are
-    null. Samples are counted at the file's rate.
+    channels: names of those that were scored, after any downmix. rules and event_gap_s: what events
+    were graded and parted by. Scores that could not be given are null. Samples are counted at the
+    file's rate.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -77,6 +81,8 @@ def detections_document(
             "threshold": _rounded(point.threshold),
             "filter": {"x_s": point.filter.x_s, "y_s": point.filter.y_s},
             "operating_point": point.name,
+            "event_gap_s": event_gap_s,
+            "severity_rules": (rules or SeverityRules()).model_dump(),
         },
         "verdict": _verdict(segments, point.threshold),
         "severity": worst([event.severity for event in events]),
