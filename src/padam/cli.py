@@ -20,7 +20,7 @@ RUN_PARAMETERS = {
     *("data_root", "work_root", "media", "titles"),
     *("listening_test", "listening_results", "ratings", "agreement", "ablations"),
     *("production_review", "review_verdicts", "detections", "audio_artifacts"),
-    *("benchmark_titles", "benchmark", "learning_curve"),
+    *("benchmark_titles", "benchmark", "learning_curve", "quality_regressor"),
     *CHAIN,
 }
 CAN_BE_MENDED = (

@@ -9,6 +9,7 @@ from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro.validation.parameter_validator import ParameterValidator
 
+from padam.cli import RUN_PARAMETERS
 from padam.models.quality_head import QualityHeadConfig
 from padam.settings import CONFIG_LOADER_ARGS
 from padam.training.ablation_variants import varied
@@ -100,3 +101,8 @@ def test_each_ablation_is_a_difference_to_the_configured_training(project: Path)
     assert all(len(difference) in (1, 2) for difference in changed.values())
     heads = [changed[f"{kind}_pooling"]["head"] for kind in ("max", "attentive")]
     assert [head["pooling"] for head in heads] == ["max", "attentive"]
+
+
+def test_every_parameter_can_be_given_to_a_run(project: Path) -> None:
+    loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")
+    assert set(loader["parameters"]) <= RUN_PARAMETERS
