@@ -76,6 +76,15 @@ def test_a_run_whose_parts_are_too_faint_to_count_stays_whole():
     assert times_of(table) == times_of(table, None) == approximately((2.0, 10.4))
 
 
+def test_a_faint_run_stays_whole_whatever_is_elsewhere_in_the_stretch():
+    evidence = evidence_of(
+        6, (2.0, 4.0, 0.52), (4.0, 8.4, 0.499), (8.4, 10.4, 0.52), (50.0, 54.0, 0.9)
+    )
+    # whole flagged segments without evidence lie between: one event, as of one that is never parted
+    table = scores_of(evidence, [0.9] * 6)
+    assert times_of(table) == times_of(table, None) == approximately((2.0, 54.0))
+
+
 def test_sure_evidence_beside_the_flagged_segment_does_not_outweigh_what_is_in_it():
     # parted, only what does not reach the flagged segment would be sure
     evidence = evidence_of(2, (0.0, 4.0, 0.9), (4.0, 10.4, 0.45), (10.4, 11.6, 0.53), floor=0.49)

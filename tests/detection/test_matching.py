@@ -28,6 +28,8 @@ def test_the_longest_overlap_counts_not_the_sum():
     found = longest_overlaps(times, np.array([[1.0, 2.5], [9.0, 12.0], [11.0, 15.0], [20.0, 20.0]]))
     assert found.tolist() == [1.5, 4.0, 0.0]
     assert longest_overlaps(times, np.empty((0, 2))).tolist() == [0, 0, 0]
+    broken = np.array([[np.nan, 5.0], [11.0, 15.0], [np.nan, np.nan]])
+    assert longest_overlaps(times, broken).tolist() == [0.0, 4.0, 0.0]
     assert longest_overlaps(np.empty((0, 2)), times).shape == (0,)
 
 

@@ -49,7 +49,8 @@ class Windows:
         """Runs above a level in order; what was not scored parts them.
 
         A run that holds evidence below the level for longer than `gap_s` seconds is parted there:
-        by a run of what is lacking, which lacks more than any part of it.
+        by a run of what is lacking, which lacks more than any part of it. It stays whole where it
+        gathers enough and none of its parts would.
         """
         gains = self.gains(level)
 
@@ -62,12 +63,14 @@ class Windows:
             cuts = [cut for gap in gaps for cut in (gap.first, gap.stop)]
             if not cuts:
                 return [run]
-            return [
+            parts = [
                 part
                 for first, stop in itertools.pairwise((run.first, *cuts, run.stop))
                 for within in _runs_within(gains, first, stop)
                 for part in parted(within)
             ]
+            faint = not any(gathers_enough(part, level) for part in parts)
+            return [run] if faint and gathers_enough(run, level) else parts
 
         return [part for run in _runs_within(gains, 0, len(gains)) for part in parted(run)]
 

@@ -22,13 +22,13 @@ def longest_overlaps(
 ) -> npt.NDArray[np.float64]:
     """How long each of the times (n, 2) is shared with one of the intervals (m, 2), in s.
 
-    The longest of them counts; 0 where none shares more than a point.
+    The longest of them counts; 0 where none shares more than a point. An interval of NaN is none.
     """
     if len(intervals) == 0 or len(times) == 0:
         return np.zeros(len(times))
     starts, ends = times[:, :1], times[:, 1:]
     shared = np.minimum(ends, intervals[:, 1]) - np.maximum(starts, intervals[:, 0])
-    return np.asarray(shared.max(axis=1).clip(min=0.0))
+    return np.asarray(np.fmax.reduce(shared, axis=1, initial=0.0))
 
 
 def overlaps(

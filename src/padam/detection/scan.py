@@ -52,7 +52,7 @@ class ScanConfig(BaseModel):
     channels: Literal["every", "downmix"] | tuple[str, ...] = "every"
     block_s: float = Field(default=60.0, gt=0, le=600)
     # seconds of low evidence of an event localiser that part two events; None: never. An extension
-    event_gap_s: float | None = Field(default=4.0, ge=0)
+    event_gap_s: float | None = Field(default=4.0, ge=0, allow_inf_nan=False)
     severity: SeverityRules = SeverityRules()
 
     @model_validator(mode="after")

@@ -5,9 +5,9 @@ How sure the event is and how long it lasts are graded 0, 1 or 2 each. The sum i
 score, is never less severe. The words are those of content providers' quality control: a blocker is
 sent back, an issue is decided by a person, an fyi is told.
 
-Grades are of the score itself, not of how far it lies above a threshold: an event does not become
-milder where an operator asks for fewer of them. s = 1/(1 + exp(-d/σ)) is 0.73 where the decision is
-as clear as that on training clips is in the root mean square (d = σ), and 0.88 at twice that.
+Grades are of the score itself, not of how far it lies above a threshold: an event is as sure where
+an operator asks for fewer of them, though it may be shorter. s = 1/(1 + exp(-d/σ)) is 0.73 where the decision is
+as clear as that on training rows is in the root mean square (d = σ), and 0.88 at twice that.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class SeverityRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sure_score: float = Field(0.73, ge=0, le=1)
-    surest_score: float = Field(0.88, ge=0, le=1)
-    brief_s: float = Field(1.0, ge=0)  # a brief event is shorter
+    sure_score: float = Field(0.73, ge=0, le=1, allow_inf_nan=False)
+    surest_score: float = Field(0.88, ge=0, le=1, allow_inf_nan=False)
+    brief_s: float = Field(1.0, ge=0, allow_inf_nan=False)  # a brief event is shorter
     # a lasting one is as long or longer; one whole segment of 10 s is not
-    lasting_s: float = Field(15.0, ge=0)
+    lasting_s: float = Field(15.0, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _in_order(self) -> SeverityRules:

@@ -20,7 +20,7 @@ def learning_curve_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         told = (f"{name} {gain:+.3f}" for name, gain in of_defects.items() if gain is not None)
         rows += [
             ("gain of the last doubling", with_ranges(gains[ANY], "{:+.3f}")),
-            ("by defect", ", ".join(told)),
+            ("by defect", ", ".join(told) or "–"),
         ]
     if summary["fits_failed"]:
         why = "; ".join(summary["reasons"])

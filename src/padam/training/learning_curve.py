@@ -80,7 +80,7 @@ def parts_of(sources: Sources, config: LearningCurveConfig) -> Iterator[Part]:
 
 @dataclass(frozen=True)
 class CurveFit:
-    """What every part is fitted with: all that stage 3's last fit had, its ν and γ among it."""
+    """What every part is fitted with: ν, γ and the like as trained, the rest as configured."""
 
     classifier: DefectClassifier | NystroemClassifier
     """As trained: of it come ν, γ, the weight of r and the balance of the classes."""

@@ -76,7 +76,7 @@ def judge_parts(
     stage_3 = classifier.score(rows)
     whole = scores.loc[scores["of"] == 1, "score"].to_numpy()
     difference = float(np.abs(whole - stage_3).max())
-    if not difference <= SAME_SCORE:
+    if difference > SAME_SCORE:  # NaN where that fit failed, of which the summary has the reason
         logger.warning(
             "Fitted on all sources, scores differ by up to %.3g from those of 'defect_classifier', "
             "which was fitted on other rows or with other settings of defect_classifier.search and "
