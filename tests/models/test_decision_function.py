@@ -37,8 +37,11 @@ def test_it_decides_and_scores_as_the_classifier_does(
     rows = stretched(held_out)[0]
     decisions = classifier.decision_function(rows)
     assert np.ptp(decisions) > 1e-3
-    np.testing.assert_allclose(loaded.decision_function(rows), decisions, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(loaded.score(rows), classifier.score(rows), atol=1e-12)
+    within = 1e-6 if isinstance(classifier, DefectClassifier) else 1e-12  # single precision
+    np.testing.assert_allclose(loaded.decision_function(rows), decisions, rtol=1e-9, atol=within)
+    np.testing.assert_allclose(loaded.score(rows), classifier.score(rows), atol=within)
+    made = DecisionFunction.of(classifier)
+    np.testing.assert_array_equal(loaded.score(rows), made.score(rows))
     assert (loaded.kind, loaded.training_rows) == (classifier.kind, classifier.training_rows)
     assert loaded.parameters == classifier.parameters
 

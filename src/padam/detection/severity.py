@@ -6,8 +6,9 @@ score, is never less severe. The words are those of content providers' quality c
 sent back, an issue is decided by a person, an fyi is told.
 
 Grades are of the score itself, not of how far it lies above a threshold: an event is as sure where
-an operator asks for fewer of them, though it may be shorter. s = 1/(1 + exp(-d/σ)) is 0.73 where the decision is
-as clear as that on training rows is in the root mean square (d = σ), and 0.88 at twice that.
+an operator asks for fewer of them, though it may be shorter. s = 1/(1 + exp(-d/σ)) is 0.73 where
+the decision is as clear as that on training rows is in the root mean square (d = σ), and 0.88 at
+twice that.
 """
 
 from __future__ import annotations

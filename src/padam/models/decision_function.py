@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 DESCRIPTION_FILE = "decision.json"
 ARRAYS_FILE = "decision.safetensors"
+POINTS = "points"
 _NUMBERS = ("intercept", "sigma", "gamma")
 # 256 rows against 16 000 support vectors are 33 MB.
 _ROWS_AT_ONCE = 256
@@ -82,16 +83,18 @@ class DecisionFunction:
     def of(cls, classifier: BinaryClassifier) -> Self:
         """Return the numbers of a fitted ν-SVM, a linear classifier, or one after a Nyström map.
 
-        Raises TypeError for a classifier of another form.
+        Support vectors, nearly all of its size, are rounded to single precision, which moves s by
+        less than 1e-6. Raises TypeError for a classifier of another form.
         """
         scaler, *maps, estimator = (step for _, step in classifier.pipeline.steps)
         form: dict[str, Any]
         match [type(step).__name__ for step in (*maps, estimator)]:
             case ["NuSVC"]:
-                form = {"points": estimator.support_vectors_, "gamma": float(estimator.gamma)}
+                vectors = estimator.support_vectors_.astype(np.float32).astype(np.float64)
+                form = {POINTS: vectors, "gamma": float(estimator.gamma)}
                 weights = estimator.dual_coef_[0]
             case ["Nystroem", "LinearSVC"]:
-                form = {"points": maps[0].components_, "gamma": float(maps[0].gamma)}
+                form = {POINTS: maps[0].components_, "gamma": float(maps[0].gamma)}
                 weights = maps[0].normalization_.T @ estimator.coef_[0]
             case ["LogisticRegression" | "LinearSVC"]:
                 form, weights = {}, estimator.coef_[0]
@@ -135,7 +138,13 @@ class DecisionFunction:
         """Write the folder ``path``: arrays as safetensors, the rest as JSON."""
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {name: np.ascontiguousarray(array) for name, array in self._arrays().items()}
+        arrays: dict[str, npt.NDArray[np.floating]] = {
+            name: np.ascontiguousarray(array) for name, array in self._arrays().items()
+        }
+        if self.points is not None:
+            single = self.points.astype(np.float32)
+            if np.array_equal(single, self.points):  # nothing is lost
+                arrays[POINTS] = np.ascontiguousarray(single)
         save_file(arrays, folder / ARRAYS_FILE)
         description = {
             "kind": self.kind,
@@ -153,6 +162,8 @@ class DecisionFunction:
         try:
             description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
             arrays: dict[str, Any] = load_file(folder / ARRAYS_FILE)
+            if POINTS in arrays:
+                arrays[POINTS] = arrays[POINTS].astype(np.float64)
             return cls(**description, **arrays)
         except (OSError, SafetensorError, TypeError, ValueError) as error:
             raise ValueError(f"{folder.name}: unusable classifier ({error})") from error
@@ -167,7 +178,7 @@ class DecisionFunction:
 
     def _arrays(self) -> dict[str, Floats]:
         named = {"mean": self.mean, "scale": self.scale, "weights": self.weights}
-        return named if self.points is None else {**named, "points": self.points}
+        return named if self.points is None else {**named, POINTS: self.points}
 
 
 def save_fitted(classifier: FittedClassifier, folder: Path) -> None:
