@@ -10,7 +10,7 @@ from padam.detection.review_volume import (
     review_points,
     review_threshold,
 )
-from padam.detection.temporal_filter import NO_FILTER
+from padam.detection.temporal_filter import WHOLE_SEGMENT, filter_segments
 
 SHUFFLED = np.random.default_rng(0).permutation(np.arange(1000) / 1000)  # 0.000 … 0.999
 
@@ -28,7 +28,7 @@ def test_of_a_thousand_scores_the_first_the_fifth_and_the_tenth_decide():
     }
     for name, point in points.items():
         assert point.review_volume == REVIEW_VOLUMES[name]
-        assert (point.segments, point.filter, point.reason) == (1000, NO_FILTER, "")
+        assert (point.segments, point.filter, point.reason) == (1000, WHOLE_SEGMENT, "")
         assert (point.threshold <= SHUFFLED).mean() == pytest.approx(REVIEW_VOLUMES[name])
 
 
@@ -100,3 +100,12 @@ def test_what_was_not_scored_counts_on_no_side():
 def test_a_point_has_a_threshold_or_a_reason(fields):
     with pytest.raises(ValidationError):
         ReviewPoint.model_validate(fields)
+
+
+def test_a_point_keeps_whole_segments_and_the_end_only_with_the_one_before_it():
+    points = review_points(np.arange(1000.0) / 1000)
+    used = points["balanced"].filter
+    times = np.array([[0.0, 10.0], [10.0, 20.0], [20.0, 23.0]])
+    for flags, kept in (((1, 0, 0), (1, 0, 0)), ((0, 0, 1), (0, 0, 0)), ((0, 1, 1), (0, 1, 1))):
+        found = filter_segments(np.array(flags, bool), times, used.x_s, used.y_s)
+        assert found.tolist() == [bool(flag) for flag in kept]

@@ -177,6 +177,19 @@ def test_what_is_missing_is_named():
         evaluate_scorers(scores_of({"a": [1.0]}, split="validation"), labels_of(), CONFIG)
 
 
+@pytest.mark.parametrize(
+    ("x_s", "y_s", "expected"),
+    [
+        ((0, 10), (0, 20), [(0, 0), (10, 20)]),
+        ((10, 30), (20, 45), [(10, 20), (10, 45), (30, 45)]),
+        ((45,), (20,), [(0, 0)]),  # none is possible
+    ],
+)
+def test_no_filter_is_tried_where_the_grid_admits_it(x_s, y_s, expected):
+    grid = EvaluationConfig(filter_x_s=x_s, filter_y_s=y_s).filters
+    assert [(each.x_s, each.y_s) for each in grid] == expected
+
+
 def test_the_grid_holds_possible_filters_only():
     grid = EvaluationConfig(filter_x_s=(0, 20, 45), filter_y_s=(0, 20, 45)).filters
     assert [(f.x_s, f.y_s) for f in grid] == [(0, 0), (20, 20), (20, 45), (45, 45)]

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from padam.detection.temporal_filter import NO_FILTER, TemporalFilter
+from padam.detection.temporal_filter import NO_FILTER, WHOLE_SEGMENT, TemporalFilter
 
 REVIEW_VOLUMES: Final = {"strict": 0.001, "balanced": 0.005, "sensitive": 0.01}
 """Share of the segments of clean programme that each operating point flags."""
@@ -25,7 +25,8 @@ class ReviewPoint(BaseModel):
     """A threshold by review volume, or the reason why there is none.
 
     `segments` is the number of clean validation segments that it was chosen on. The volume counts
-    segments, so the filter keeps every detection.
+    segments, so the filter keeps every whole one; it drops but the short end of a title by itself,
+    which was mirrored to full length: a fade to nothing and back sounds like a hole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +57,7 @@ def review_points(
         except ValueError as error:
             found["reason"] = str(error)
         points[name] = ReviewPoint.model_validate(
-            {"review_volume": volume, "segments": len(scored), **found}
+            {"review_volume": volume, "segments": len(scored), "filter": WHOLE_SEGMENT, **found}
         )
     return points
 

@@ -34,6 +34,8 @@ class TemporalFilter(BaseModel):
 
 
 NO_FILTER = TemporalFilter()
+WHOLE_SEGMENT = TemporalFilter(x_s=10.0, y_s=10.0)
+"""Keeps whole segments, and the short last one of a title only along with the one before it."""
 
 
 def filter_segments(

@@ -58,10 +58,13 @@ class EvaluationConfig(BaseModel):
 
     @property
     def filters(self) -> list[TemporalFilter]:
-        """Every possible filter of the grid (x ≤ y), the weakest first; 0/0 is no filter."""
+        """Every possible filter of the grid (x ≤ y), the weakest first.
+
+        0 among the x, or a grid without any filter, stands for none.
+        """
         pairs = product(self.filter_y_s, self.filter_x_s)
         grid = [TemporalFilter(x_s=x, y_s=y) for y, x in pairs if 0 < x <= y]
-        return [TemporalFilter(), *grid]
+        return [TemporalFilter(), *grid] if 0 in self.filter_x_s or not grid else grid
 
 
 @dataclass(frozen=True)
