@@ -294,7 +294,7 @@ def test_name_and_operating_points_come_back(tiny_model, tmp_path):
     assert document["operating_points"]["sensitive"] == {
         "review_volume": 0.01,
         "threshold": 0.99,
-        "filter": {"x_s": 0.0, "y_s": 0.0},
+        "filter": {"x_s": 10.0, "y_s": 10.0},
         "segments": 500,
         "reason": "",
     }

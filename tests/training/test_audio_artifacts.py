@@ -50,7 +50,7 @@ def test_it_learns_what_tells_the_classes_apart_and_keeps_the_best(data, tmp_pat
     config = TINY.model_copy(update={"steps": 30, "validate_every": 15, "max_lr": 2e-3})
     model, history, summary = train_audio_artifacts(*data, config, tmp_path)
     curve = history[history["metric"] == MONITORED]
-    assert summary[MONITORED] == curve["value"].max() > 0.9
+    assert summary[MONITORED] == curve["value"].max() > 0.85
     assert summary["best_step"] in set(curve.loc[curve["value"] == curve["value"].max(), "step"])
     assert summary["loss_last"] < summary["loss_first"]
     log_mel, table = data
@@ -58,7 +58,7 @@ def test_it_learns_what_tells_the_classes_apart_and_keeps_the_best(data, tmp_pat
     with torch.inference_mode():
         spectrograms = np.stack([log_mel[name] for name in test["chunk_id"]]).astype(np.float32)
         predicted = model.probabilities(torch.from_numpy(spectrograms)[:, None]).argmax(dim=1)
-    assert np.mean(predicted.numpy() == test["label"]) > 0.9
+    assert np.mean(predicted.numpy() == test["label"]) > 0.85
     assert summary["train_chunks"] == dict.fromkeys(CLASSES, 12)
     assert (summary["start"], summary["audioset_sha256"]) == ("scratch", None)
 
