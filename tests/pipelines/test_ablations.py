@@ -1,23 +1,19 @@
 """The `ablations` pipeline as `kedro run` does it, on embeddings that hold their labels."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
-from kedro.framework.cli.cli import KedroCLI
-from kedro.framework.startup import bootstrap_project
+from click.testing import Result
 from mlflow.tracking import MlflowClient
 from safetensors.numpy import save_file
 
 from padam.defects.registry import DEFECT_NAMES
-from padam.pipeline_registry import CHAIN, register_pipelines
+from tests.pipelines.runs import inside, latest, place, run_pipeline
 
-INPUT = "2026-01-01T00.00.00.000Z"
 CLIPS, STEPS, WIDTH = 36, 4, 384
 VARIANTS = {
     "defects_only",
@@ -30,12 +26,6 @@ VARIANTS = {
     "max_pooling",
     "attentive_pooling",
 }
-
-
-def place(data: Path, dataset: str) -> Path:
-    path = data / dataset / INPUT / Path(dataset).name
-    path.parent.mkdir(parents=True)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -71,24 +61,14 @@ def data(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     manifest.to_parquet(place(data, "03_primary/clip_manifest.parquet"), index=False)
     fused = manifest[["clip_id"]].assign(q_rank=q_rank)
     fused.to_parquet(place(data, "04_feature/fused_quality.parquet"), index=False)
-    before = Path.cwd()
-    os.chdir(project)
-    bootstrap_project(project)
-    yield data
-    os.chdir(before)
+    with inside(project):
+        yield data
 
 
 def run(project: Path, data: Path, **parameters: object) -> Result:
     small = {"steps": 2, "validate_every": 2, "head.hidden_width": 16}
     settings = {f"quality_head.training.{name}": value for name, value in small.items()}
-    given = ",".join(f"{k}={v}" for k, v in {"data_root": data, **settings, **parameters}.items())
-    command = ["run", "--env", "test", "--pipelines", "ablations", "--params", given]
-    return CliRunner().invoke(KedroCLI(project), command)
-
-
-def latest(data: Path, dataset: str) -> Path:
-    version = max(path.name for path in (data / dataset).glob("2*"))
-    return data / dataset / version / Path(dataset).name
+    return run_pipeline(project, "ablations", {"data_root": data, **settings, **parameters})
 
 
 @pytest.fixture(scope="module")
@@ -96,14 +76,6 @@ def result(project: Path, data: Path) -> Result:
     found = run(project, data, **{"ablations.evaluated_split": "test"})
     assert found.exit_code == 0, found.output
     return found
-
-
-def test_it_is_no_part_of_the_default_run(project: Path) -> None:
-    bootstrap_project(project)
-    assert "ablations" not in CHAIN
-    pipelines = register_pipelines()
-    default = {node.name for node in pipelines["__default__"].nodes}
-    assert default.isdisjoint({node.name for node in pipelines["ablations"].nodes})
 
 
 def test_one_command_gives_one_table(data: Path, result: Result) -> None:

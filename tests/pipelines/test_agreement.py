@@ -14,7 +14,6 @@ from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.startup import bootstrap_project
 from mlflow.tracking import MlflowClient
 
-from padam.pipeline_registry import CHAIN, register_pipelines
 from padam.quality.fusion import FusionWeights, Normaliser, fuse
 from tests.quality.simulated_study import PAPER_LCC, Listeners, metric_scores, ratings_table
 
@@ -94,15 +93,6 @@ def result(study: Study) -> Result:
     found = study.run(ratings=study.ratings, **parameters)
     assert found.exit_code == 0, found.output
     return found
-
-
-def test_it_is_no_part_of_the_default_run(project: Path) -> None:
-    bootstrap_project(project)
-    assert "agreement" not in CHAIN
-    pipelines = register_pipelines()
-    assert pipelines["agreement"].nodes
-    default = {node.name for node in pipelines["__default__"].nodes}
-    assert default.isdisjoint({node.name for node in pipelines["agreement"].nodes})
 
 
 def test_it_leaves_the_table_and_what_led_to_it(study: Study, result: Result) -> None:

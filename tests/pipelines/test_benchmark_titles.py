@@ -15,7 +15,6 @@ from padam.datasets.titles import TitleFolder, TitlesDataset
 from padam.defects.registry import DEFECT_NAMES
 from padam.defects.workflow_config import WorkflowConfig
 from padam.detection.benchmark.config import BenchmarkConfig
-from padam.pipeline_registry import CHAIN
 from padam.pipelines import benchmark_titles
 from padam.pipelines.benchmark_titles import nodes
 from tests.detection.benchmark.conftest import short, sources  # noqa: F401
@@ -139,7 +138,3 @@ def test_a_killed_run_is_taken_up(
     assert len(rendered) == 8
     for path in built[0].iterdir():
         assert (tmp_path / "titles" / path.name).read_bytes() == path.read_bytes()
-
-
-def test_it_is_no_part_of_the_default_run() -> None:
-    assert "benchmark_titles" not in CHAIN

@@ -1,16 +1,13 @@
 """The `learning_curve` pipeline as `kedro run` does it, on rows and a classifier of stage 3."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
-from kedro.framework.cli.cli import KedroCLI
-from kedro.framework.startup import bootstrap_project
+from click.testing import Result
 from mlflow.tracking import MlflowClient
 from sklearn.metrics import roc_auc_score
 
@@ -19,20 +16,13 @@ from padam.defects.registry import DEFECT_NAMES
 from padam.models.defect_classifier import DefectClassifier
 from padam.models.refit import RefitConfig
 from padam.models.search import SvmSearchConfig
-from padam.pipeline_registry import CHAIN, register_pipelines
 from padam.pipelines.defect_classifier.nodes import rows_of
 from padam.pipelines.learning_curve.nodes import fit_parts, judge_parts
 from padam.training.learning_curve import LearningCurveConfig
+from tests.pipelines.runs import inside, latest, place, run_pipeline
 
-INPUT = "2026-01-01T00.00.00.000Z"
 CURVE = LearningCurveConfig(halvings=2, draws=2, bootstrap_rounds=20)
 SEARCH, REFIT = SvmSearchConfig(engine="sklearn"), RefitConfig()
-
-
-def place(data: Path, dataset: str) -> Path:
-    path = data / dataset / INPUT / Path(dataset).name
-    path.parent.mkdir(parents=True)
-    return path
 
 
 def classifier_rows(seed: int = 3, evidence: int = 2) -> pd.DataFrame:
@@ -70,23 +60,13 @@ def data(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     rows = classifier_rows()
     rows.to_parquet(place(data, "05_model_input/classifier_rows.parquet"), index=False)
     trained_on(rows).save(place(data, "06_models/defect_classifier"))
-    before = Path.cwd()
-    os.chdir(project)
-    bootstrap_project(project)
-    yield data
-    os.chdir(before)
+    with inside(project):
+        yield data
 
 
 def run(project: Path, data: Path, **parameters: object) -> Result:
     settings = {"data_root": data, "learning_curve.curve.halvings": 2, **parameters}
-    given = ",".join(f"{name}={value}" for name, value in settings.items())
-    command = ["run", "--env", "test", "--pipelines", "learning_curve", "--params", given]
-    return CliRunner().invoke(KedroCLI(project), command)
-
-
-def latest(data: Path, dataset: str) -> Path:
-    version = max(path.name for path in (data / dataset).glob("2*"))
-    return data / dataset / version / Path(dataset).name
+    return run_pipeline(project, "learning_curve", settings)
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +74,6 @@ def result(project: Path, data: Path) -> Result:
     found = run(project, data)
     assert found.exit_code == 0, found.output
     return found
-
-
-def test_it_is_no_part_of_the_default_run(project: Path) -> None:
-    bootstrap_project(project)
-    assert "learning_curve" not in CHAIN
-    pipelines = register_pipelines()
-    default = {node.name for node in pipelines["__default__"].nodes}
-    assert default.isdisjoint({node.name for node in pipelines["learning_curve"].nodes})
 
 
 def test_the_table_has_a_line_per_part_and_draw(data: Path, result: Result) -> None:

@@ -8,11 +8,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from kedro.framework.cli.cli import KedroCLI
-from kedro.framework.startup import bootstrap_project
 from mlflow.tracking import MlflowClient
 
 from padam.detection.verdicts import document_id
-from padam.pipeline_registry import CHAIN, register_pipelines
 from tests.detection.review_kit import document_of, three_events
 from tests.detection.verdict_files import row, write
 
@@ -74,14 +72,6 @@ def result(run: Run, material: Path) -> Result:
 
 def latest(run: Run, name: str) -> Path:
     return max((run.root / "08_reporting" / name).glob("2*")) / name  # type: ignore[attr-defined]
-
-
-def test_it_is_no_part_of_the_default_run(project: Path) -> None:
-    bootstrap_project(project)
-    assert "production_review" not in CHAIN
-    pipelines = register_pipelines()
-    default = {node.name for node in pipelines["__default__"].nodes}
-    assert default.isdisjoint({node.name for node in pipelines["production_review"].nodes})
 
 
 def test_it_leaves_the_tables(run: Run, result: Result) -> None:

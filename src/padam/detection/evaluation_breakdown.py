@@ -19,12 +19,8 @@ from padam.detection.title_bootstrap import Flags, TitleDraws, interval, ratio
 
 SEVERITY = "error_to_signal_db"
 SEVERITIES = ("mildest third", "middle third", "strongest third")
-OVERLAPS_S = (
-    0.5,
-    1.0,
-    2.0,
-    4.0,
-)  # between groups of segments, by the seconds that a label overlaps
+OVERLAPS_S = (0.5, 1.0, 2.0, 4.0)
+"""Between groups of segments, by the seconds that a label overlaps."""
 CONTENT, LOOK_ALIKE = "content", "look_alike"
 Row = dict[str, Any]
 

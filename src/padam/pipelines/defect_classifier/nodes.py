@@ -114,8 +114,7 @@ def fit_probes(
     """Fit the ablations of PADAM's Table 3: stage 1 and stage 2, each with a linear probe.
 
     Native-rate evidence has one of its own, where it was measured, and with it defects are named
-    (`naming_probes`). Raises ValueError for a row
-    without an embedding.
+    (`naming_probes`). Raises ValueError for a row without an embedding.
     """
     of_clips, of_segments = set(clip_embeddings), set(segment_embeddings)
     train = representations[representations["split"] == "train"]
