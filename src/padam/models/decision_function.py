@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
@@ -171,10 +172,15 @@ class DecisionFunction:
     def _decide(self, rows: Floats) -> Floats:
         z = (rows - self.mean) / self.scale
         if self.points is not None and self.gamma is not None:
-            distances = np.square(z).sum(axis=1)[:, None] + np.square(self.points).sum(axis=1)
+            distances = np.square(z).sum(axis=1)[:, None] + self._squared_points
             distances -= 2.0 * (z @ self.points.T)
             z = np.exp(-self.gamma * np.maximum(distances, 0.0))
         return np.asarray(z @ self.weights + self.intercept)
+
+    @cached_property
+    def _squared_points(self) -> Floats:
+        """|points|² (n,), the same for every row; (0,) without points."""
+        return np.zeros(0) if self.points is None else np.square(self.points).sum(axis=1)
 
     def _arrays(self) -> dict[str, Floats]:
         named = {"mean": self.mean, "scale": self.scale, "weights": self.weights}
