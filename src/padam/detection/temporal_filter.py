@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from padam.detection.segments import SEGMENT_S
+
 # Sums of durations such as 0.1 · 450 may fall short of 45 by rounding.
 _TOLERANCE_S = 1e-6
 
@@ -34,7 +36,7 @@ class TemporalFilter(BaseModel):
 
 
 NO_FILTER = TemporalFilter()
-WHOLE_SEGMENT = TemporalFilter(x_s=10.0, y_s=10.0)
+WHOLE_SEGMENT = TemporalFilter(x_s=SEGMENT_S, y_s=SEGMENT_S)
 """Keeps whole segments, and the short last one of a title only along with the one before it."""
 
 
